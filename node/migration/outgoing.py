@@ -38,7 +38,7 @@ class Plan:
 
     @property
     def batch_pages(self) -> int:
-        """Pages between two looks at `Cancel`: on a limited link a tenth of a second's, so that cancelling is prompt."""
+        """Pages between two looks at `Cancel`: at most a tenth of a second's on a limited link."""
         a_tenth = self.bandwidth_bytes_per_s // (10 * PAGE_BYTES)
         return min(BATCH_PAGES, max(1, a_tenth)) if self.bandwidth_bytes_per_s else BATCH_PAGES
 
