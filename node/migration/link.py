@@ -1,7 +1,7 @@
 """What carries a migration, and what lets it wait: the small interfaces that the algorithms know of the outside.
 
-`Link` is one end of a byte channel in both directions. Twins: virtual.py's modelled link (in memory, in virtual time);
-node/domain/page_channel.py has the one of real sockets. Wrappers with the same interface: shaper.py limits the rate,
+`Link` is one end of a byte channel in both directions. Two kinds: modelled.py's, in memory and virtual time; and
+node/domain/page_channel.py's, of real sockets. Wrappers with the same interface: shaper.py limits the rate,
 faults.py breaks it at a chosen byte, `Captured` below keeps what was sent.
 
 `Clock` says how late it is on this side, and `Workers` do long work beside the loop (a thread in a domain, at once in

@@ -12,13 +12,14 @@ import pytest
 from node.migration.commit import Verdict
 from node.migration.faults import Fault
 from node.migration.link import Inline
+from node.migration.modelled import LinkModel, pair
 from node.migration.outgoing import Plan
 from node.migration.policy import Limits
 from node.migration.rehearsal import Rehearsal, Scenario, rehearse
 from node.migration.report import unbalanced
 from node.migration.source import migrate_out
 from node.migration.twin import TwinMachine, Writes
-from node.migration.virtual import SECOND_NS, Interrupted, LinkModel, VirtualTime, pair
+from node.migration.virtual import SECOND_NS, Interrupted, VirtualTime
 
 SMALL = Scenario(seed=0, ram_bytes=8192, filled=0.5, link=LinkModel(bandwidth_bytes_per_s=1e6, latency_ns=1000))
 
