@@ -36,8 +36,14 @@ async def migrate_out(
     observe: Observe | None = None,
     cancel: Cancel | None = None,
 ) -> Report:
-    """Migrate the machine over the link; the report says how it ended and where the VM runs."""
-    phases = ALGORITHMS[plan.algorithm]
+    """Migrate the machine over the link; the report says how it ended and where the VM runs.
+
+    A plan with an unknown algorithm is a ValueError, and nothing has happened.
+    """
+    phases = ALGORITHMS.get(plan.algorithm)
+    if phases is None:
+        await link.close()
+        raise ValueError(f"{plan.algorithm} is no algorithm; there are {' and '.join(ALGORITHMS)}")
     if plan.bandwidth_bytes_per_s:
         link = Shaped(link, clock, plan.bandwidth_bytes_per_s)
     out = Outgoing(
