@@ -11,7 +11,7 @@
 """
 
 from node.migration import precopy, stop_and_copy
-from node.migration.commit import CommitAuthority
+from node.migration.commit import CommitAuthority, Verdict
 from node.migration.errors import LinkLost, MigrationError, as_migration_error
 from node.migration.link import Clock, Link, Workers
 from node.migration.machines import SourceMachine
@@ -70,8 +70,8 @@ async def _run(out: Outgoing, phases: tuple[Phase, ...]) -> Report:
             await phase.act(out)
     except BaseException as error:
         failure = as_migration_error(error)
-        if out.asked and out.verdict is None:
-            if isinstance(error, Exception):
+        if out.asked and out.verdict is not Verdict.ABORT:  # it may have committed: hands off the guest
+            if out.verdict is None and isinstance(error, Exception):
                 return _report(out, "undecided", "", failure)
             raise
         _take_back(out)
