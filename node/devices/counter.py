@@ -30,7 +30,7 @@ class CounterRecord:
     held: U8  # counting stopped by GATE (or by half a count written in mode 0); CE = initial
     spent: U8  # the one-shot modes' OUT has done its work before counting was stopped and resumed
     unloaded: U8  # a count was written that CE takes at the next trigger only
-    low_at_start: U8  # OUT was low when a trigger reloaded CE (mode 1, retriggered)
+    was_low: U8  # OUT was low when CE was reloaded or held: it stays so until tick `start`
     reload: I64  # count register: 1-65536 (1-10000 in BCD)
     initial: I64  # value of CE at tick `start`
     start: I64  # tick at which CE holds `initial`; may lie ahead
@@ -147,9 +147,9 @@ class Counter:
         if s.mode == 0:
             return bool(s.spent) or (not s.held and elapsed >= initial)
         if s.mode == 1:
-            return elapsed >= initial or (elapsed < 0 and not s.low_at_start)
+            return elapsed >= initial or (elapsed < 0 and not s.was_low)
         if s.mode in (4, 5):
-            return bool(s.spent or s.held) or elapsed != initial
+            return not s.was_low if elapsed < 0 else bool(s.spent or s.held) or elapsed != initial
         if s.held or elapsed < 0:
             return True
         position = elapsed % initial
@@ -158,6 +158,8 @@ class Counter:
     def next_rise(self, tick: int) -> int:
         """The first tick after `tick` at which OUT rises by itself, NEVER if it does not."""
         s = self.state
+        if s.mode >= 4 and s.phase == RUNNING and s.was_low and tick < s.start:
+            return s.start  # a strobe in progress ends
         if s.phase != RUNNING or s.held:
             return NEVER
         if s.mode not in (2, 3):
@@ -182,10 +184,11 @@ class Counter:
         if s.mode in (1, 5):
             s.unloaded = 1
             s.phase = max(s.phase, ARMED)
-        elif s.mode in (2, 3) and s.phase == RUNNING:
+        elif s.mode in (2, 3) and s.phase == RUNNING and tick >= s.start:
             if not s.held:
                 self._plan_change(tick)
         else:
+            s.was_low = 0 if self.out(tick) else 1
             s.phase = RUNNING
             s.initial, s.start = s.reload, tick + 1
             s.spent = 0
@@ -193,7 +196,7 @@ class Counter:
 
     def _trigger(self, tick: int) -> None:
         s = self.state
-        s.low_at_start = 0 if self.out(tick) else 1
+        s.was_low = 0 if self.out(tick) else 1
         s.initial, s.start, s.change = s.reload, tick + 1, NEVER
         s.phase = RUNNING
         s.held = s.spent = s.unloaded = 0
@@ -201,11 +204,13 @@ class Counter:
     def _hold(self, tick: int) -> None:
         """GATE fell: counting stops where it is."""
         s = self.state
+        s.was_low = 0 if self.out(tick) else 1
         if s.mode == 0:
-            s.spent = 1 if self.out(tick) else 0
+            s.spent = 1 - s.was_low
         elif s.mode == 4:
             s.spent = 1 if s.spent or tick >= s.start + s.initial else 0
         s.initial = self._element(tick)
+        s.start = tick + 1
         s.change = NEVER
         s.held = 1
 
@@ -239,8 +244,8 @@ class Counter:
         s = self.state
         start, initial = self._cycle(tick)
         elapsed = tick - start
-        if s.phase != RUNNING or s.held or elapsed <= 0:
-            return initial
+        if s.phase != RUNNING or s.held or elapsed < 0:
+            return initial & ~1 if s.mode == 3 else initial
         if s.mode == 2:
             return initial - elapsed % initial
         if s.mode == 3:
