@@ -79,7 +79,7 @@ def test_read_back_latches_status_and_count_of_the_chosen_counters() -> None:
 
 
 def test_the_count_can_be_read_at_any_time_without_a_tick() -> None:
-    pit, ports, _ = timer()
+    _, ports, _ = timer()
     program_periodic(ports, 10_000, 0)
     for tick in (1, 2, 5000, 10_000, 10_001, 123_456):
         now = time_of(tick)
