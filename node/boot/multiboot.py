@@ -1,4 +1,4 @@
-"""Multiboot 1 (specification 0.6.96): loads an ELF or address-field ("a.out kludge") kernel and writes its information structure.
+"""Multiboot 1 (specification 0.6.96): loads ELF and address-field ("a.out kludge") kernels, tells them what they got.
 
 The kernel is recognised by a header in its first 8 KiB: magic, flags, and a checksum that makes the three sum to
 zero. It starts in flat 32-bit protected mode with EAX = 0x2BADB002 and EBX -> information structure:
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from node.boot.command_line import encode_command_line
 from node.boot.elf import Executable, Segment, read_elf32
 from node.boot.entry import CODE_SELECTOR, DATA_SELECTOR, FLAT_GDT, BootError, Entry
-from node.boot.memory_map import HIGH_START, HOLE_START, KIB, LOW_END, memory_map, usable
+from node.boot.memory_map import HIGH_START, KIB, LOW_END, memory_map, usable
 from node.boot.placement import Placement
 from node.memory.ram import GuestMemory
 
@@ -127,7 +127,7 @@ def _put_information(
     high = next((region.end for region in usable(ram_bytes) if region.start == HIGH_START), HIGH_START)
     info = bytearray(_INFO_BYTES)
     flags = _INFO_MEMORY | _INFO_COMMAND_LINE | _INFO_MODULES | _INFO_MAP | _INFO_LOADER
-    struct.pack_into("<III", info, 0, flags, min(HOLE_START, ram_bytes) // KIB, (high - HIGH_START) // KIB)
+    struct.pack_into("<III", info, 0, flags, min(LOW_END, ram_bytes) // KIB, (high - HIGH_START) // KIB)
     struct.pack_into("<I", info, 16, put_text("the kernel command line", command_line))
     struct.pack_into("<II", info, 20, len(modules), put("the module list", module_entries))
     struct.pack_into("<II", info, 44, len(map_entries), put("the memory map", map_entries))
