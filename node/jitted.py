@@ -43,6 +43,12 @@ def new_record(dtype: np.dtype[np.void]) -> tuple[npt.NDArray[np.void], Any]:
     return array, array.view(np.recarray)[0]
 
 
+def record_at(address: int, dtype: np.dtype[np.void]) -> Any:
+    """The record of `dtype` that lies at an address of this process (plain Python's way to follow one)."""
+    buffer = (ctypes.c_char * dtype.itemsize).from_address(address)
+    return np.frombuffer(buffer, dtype).view(np.recarray)[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Jitted:
     """How a registered function is compiled."""

@@ -9,7 +9,7 @@ Conditions test the operands directly, so that a translator can fold `cmp; jl` t
     LOGIC      CF = OF = 0, AF = 0
     INC, DEC   src = the CF from before
     SHL        src = the operand shifted by count - 1 (its top bit is CF); OF = top(src) ^ top(dst)
-    SHR, SAR   src = the operand shifted right by count - 1 (its bit 0 is CF); OF = top(src) ^ top(dst)
+    SAR_SHR    src = the operand shifted right by count - 1 (its bit 0 is CF); OF = top(src) ^ top(dst)
     MUL        CF = OF = (src != 0), src = 1 if the upper half is significant
 
 AF after a shift and SF ZF AF PF after MUL are undefined in the manual; here AF = 0 and the others follow dst.
@@ -19,7 +19,7 @@ from node.ia32.state import AF, CF, DF, OF, PF, SF, STATUS_FLAGS, ZF, Cpu
 from node.jitted import inlined, jitted
 
 # cc_op = kind * 4 + log2(size)
-EXPLICIT, ADD, ADC, SUB, SBB, LOGIC, INC, DEC, SHL, SHR, MUL = (kind << 2 for kind in range(11))
+EXPLICIT, ADD, ADC, SUB, SBB, LOGIC, INC, DEC, SHL, SAR_SHR, MUL = (kind << 2 for kind in range(11))
 
 
 @inlined
@@ -69,7 +69,7 @@ def carry_slow(c: Cpu) -> int:
         return 1 if src & _sign(op) else 0
     if kind == LOGIC:
         return 0
-    return src & 1  # EXPLICIT (bit 0 is CF), INC, DEC, SHR, MUL
+    return src & 1  # EXPLICIT (bit 0 is CF), INC, DEC, SAR_SHR, MUL
 
 
 @inlined
@@ -123,7 +123,7 @@ def overflow(c: Cpu) -> int:
         return 1 if dst == top else 0
     if kind == DEC:
         return 1 if dst == top - 1 else 0
-    if kind == SHL or kind == SHR:
+    if kind == SHL or kind == SAR_SHR:
         return 1 if (src ^ dst) & top else 0
     if kind == MUL:
         return src & 1

@@ -13,8 +13,9 @@
             sizes b w d q, v (16 or 32 by operand size: the row becomes two), z (immediate of v's size), p (pointer)
 `constants` extra integer arguments of the semantic after (c, m, e): numbers, or SIZE (1 for `b`; 2 or 4 for `v`), FORM (REG or MEM), COND
 `faults`    "mem": only a memory form may set m.leave; "always"; "never"
-`ends`      the semantic sets c.eip itself and the block ends with it (c.eip must not change if it faults); "cc": it returns 1 when
-            it has set c.eip, and 0 to fall through to the next instruction of the block
+`ends`      the semantic sets c.eip itself and the block ends with it (c.eip must not change if it faults). "always": control then
+            goes to the outer loop, which looks at interrupts, traps and modes; "branch": a near transfer, chained to the next
+            block directly; "cc": the same when it returns 1, and 0 falls through to the next instruction of the block
 """
 
 from collections.abc import Callable
@@ -32,7 +33,8 @@ class Row:
     semantic: Callable[..., Any]
     constants: tuple[Constant, ...] = ()
     faults: Literal["mem", "always", "never"] = "mem"
-    ends: Literal["", "always", "cc"] = ""
+    ends: Literal["", "always", "branch", "cc"] = ""
+    counts: bool = False  # reads or spends m.left (REP, RDTSC): native code keeps it in a register otherwise
     lock: bool = False  # the LOCK prefix is allowed with a memory operand
     privileged: bool = False  # #GP(0) outside ring 0: not run by the user-mode oracles
     undefined: int = 0  # status flags that the manual leaves undefined

@@ -126,6 +126,7 @@ class Machine:
     seg_ok: Annotated[list[int], np.int64, 8]  # 1: every read passes segment checks; 2: every write too
     stack_mask: I64  # M32 or M16 by SS.B
     left: I64  # instructions that may still be executed before the host wants control
+    slice: I64  # what `left` was when c.instructions was last brought up to date
     leave: I64
     fault: I64  # 0, or 256 + vector
     error: I64  # its error code; -1: none is pushed
@@ -138,7 +139,7 @@ class Machine:
     io_ready: I64  # 1: the host has read io_value for the instruction that is executed again
     interrupt_line: I64  # the PIC's INTR output, as last seen by the host
     tsc_now: I64  # guest time's contribution to the TSC at the start of this slice
-    tsc_start: I64  # c.instructions at that moment: RDTSC = tsc_now + (instructions - tsc_start) * tsc_per_instruction / 2^16
+    tsc_start: I64  # c.instructions at that moment: RDTSC = tsc_now + (executed - tsc_start) * tsc_per_instruction >> 16, executed = instructions + slice - left
     tsc_per_instruction: I64
     code_dropped: I64  # set by a store into decoded code: the running block may be stale
     tlb_misses: I64
