@@ -136,7 +136,7 @@ _ENGINES: list[Any] = []  # the code lives as long as its engine
 
 
 def _host_x87(operation: int, control: int, sticky: int, first: int, second: int, result: int) -> int:
-    return int(native(_PRIMITIVE)(operation, control, sticky, first, second, result))
+    return int(native(_PRIMITIVE)(*map(int, (operation, control, sticky, first, second, result))))
 
 
 _ARGUMENTS = ("i64",) * 6

@@ -36,7 +36,7 @@ from node.ia32.semantics.x87_state import (
 from node.ia32.state import Cpu, Machine, Op
 from node.jitted import jitted
 
-UNCONVERTED = -1  # instead of an operation: an 80-bit operand
+UNCONVERTED = 255  # instead of an operation: an 80-bit operand
 
 
 @jitted

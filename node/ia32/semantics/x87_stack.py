@@ -8,6 +8,7 @@ from node.ia32.semantics.x87_state import (
     copy,
     fill,
     filled,
+    pop,
     remember,
     set_indefinite,
     settle,
@@ -83,12 +84,12 @@ def turn_stack(c: Cpu, m: Machine, e: Op, by: int) -> None:
 
 @jitted
 def free(c: Cpu, m: Machine, e: Op, pops: int) -> None:
-    """FFREE, and the undocumented FFREEP that then increments TOP."""
+    """FFREE, and the undocumented FFREEP that then pops."""
     if begin(c, m):
         remember(c, e)
         settle(c, m, 0, 0)
         vacate(c, int(e.b))
-        turn(c, pops)
+        pop(c, pops)
 
 
 @jitted
