@@ -62,7 +62,7 @@ class Platform:
         self.write = self._ports.write
         self.acknowledge = pic.acknowledge
         self.ferr = self._system.ferr
-        self._master, self._timed = pic.master.state, (self._pit.state, self._rtc.state, self._uart.state)
+        self._master, self._timed = pic.master.state, (self._pit.state, self._rtc.state, self._uart.receiver.state)
 
     @property
     def intr(self) -> bool:
@@ -106,7 +106,7 @@ class Platform:
 
     def serial_input(self, data: bytes, now: int) -> int:
         """Queue input for COM1; the number of bytes taken, which is all of them unless the queue is full."""
-        return self._uart.receive(data, now)
+        return self._uart.receiver.enqueue(data, now)
 
     def records(self) -> dict[str, Record]:
         """Every bit of device state: live records by device name."""
