@@ -47,7 +47,9 @@ class Platform:
         self._rtc = Rtc(irq8=pic.line(8), wall_clock_unix_ns=config.wall_clock_unix_ns)
         self._uart = Uart(irq4=pic.line(4), transmit=serial_out)
         self._keyboard = Keyboard(irq1=pic.line(1), reset=self._requests.reset)
-        self._system = System(self._pit, irq13=pic.line(13), reset=self._requests.reset)
+        self._system = System(
+            set_gate2=self._pit.set_gate2, out2=self._pit.out2, irq13=pic.line(13), reset=self._requests.reset
+        )
         self._pci = Pci()
         devices = (pic, self._pit, self._rtc, self._uart, self._keyboard, self._system, self._pci, Dma())
         for device in devices:
