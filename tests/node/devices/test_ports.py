@@ -2,9 +2,8 @@
 
 import pytest
 
-from node.devices.platform import Platform, PlatformConfig
 from node.devices.ports import PortMap, PortTaken, Reader, Writer
-from node.memory.ram import GuestMemory
+from tests.node.devices.pc import Pc
 
 
 def test_a_wide_access_to_byte_registers_is_split_lowest_address_first() -> None:
@@ -47,4 +46,4 @@ def test_a_port_has_one_owner() -> None:
 @pytest.mark.parametrize("port", [0x20, 0x5D, 0x3F8, 0xCF9, 0xFFFD, 0x10000, -4])
 def test_an_exit_port_on_top_of_another_device_is_refused_with_a_sentence(port: int) -> None:
     with pytest.raises(PortTaken, match=r"belongs to another device|outside the I/O space"):
-        Platform(PlatformConfig(1 << 20, port, 0), GuestMemory(4096), lambda data: None)
+        Pc(exit_port=port)
