@@ -12,9 +12,9 @@ from storage.initramfs import CharDevice, Directory, Entry, File, Symlink
 
 INIT = Path(__file__).with_name("guest_init.sh")
 TABLE_START = b"\0[\0[[\0"  # the applet names lie one after the other, sorted, and these two sort first
-# cttyhack makes the console the shell's controlling terminal, for Ctrl-C and job control; init has called setsid already
+# cttyhack makes the console the shell's controlling terminal, for Ctrl-C and job control; init called setsid
 INITTAB = b"::respawn:/bin/cttyhack /bin/sh -l\n::ctrlaltdel:/bin/reboot\n"
-NEEDED = frozenset("sh mount mkdir init cttyhack poweroff reboot sha256sum gzip awk dd".split())
+NEEDED = frozenset({"sh", "mount", "mkdir", "init", "cttyhack", "poweroff", "reboot", "sha256sum", "gzip", "awk", "dd"})
 EM_386, ELFCLASS32 = 3, 1
 
 

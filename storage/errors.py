@@ -36,8 +36,8 @@ class StoreFull(StorageError):
     """No room on the disk, or a file above the size limit."""
 
 
-class StoreUnwritable(StorageError):
-    """The store's directory may not be written, or cannot be used at all."""
+class StoreUnusable(StorageError):
+    """The directory cannot be read or written as it must be."""
 
 
 class StorageUnreachable(StorageError):
