@@ -22,7 +22,7 @@ from storage.errors import Damaged, ImageNotFound, InvalidRequest, MissingBlobs
 from storage.files import disk_errors, locked, make_directory, sync_directory
 from storage.names import blobs_of, checked_name, hex_of
 
-RECORD_BYTES_MAX = 1 << 20
+RECORD_BYTES_MAX = 64 << 10
 ORPHAN_GRACE_S = 3600  # a blob may wait this long for the image that is to name it
 
 
