@@ -19,7 +19,7 @@ from pathlib import Path
 import structlog
 import uvloop
 
-from storage.errors import InvalidRequest, StorageError, StoreUnusable
+from storage.errors import Damaged, InvalidRequest, StorageError, StoreUnusable
 from storage.files import make_directory, write_atomically
 from storage.images import ImageStore
 from storage.local import STORE
@@ -56,13 +56,14 @@ async def serve(state: Path, listen: str, address_file: Path) -> None:
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
     store = ImageStore(state / STORE)
     await in_thread(_tidy, store)
-    server = await build_server(ImageService(store, time.time))
-    address = _bind(server.add_insecure_port, listen)
-    await server.start()
     make_directory(address_file.parent)
-    write_atomically(address_file, f"{address}\n".encode())
-    log.info("storage ready", address=address, store=str(store.root))
+    address_file.unlink(missing_ok=True)  # one that a killed process left
+    server = await build_server(ImageService(store, time.time))
     try:
+        address = _bind(server.add_insecure_port, listen)
+        await server.start()
+        write_atomically(address_file, f"{address}\n".encode())
+        log.info("storage ready", address=address, store=str(store.root))
         await ending.wait()
     finally:
         address_file.unlink(missing_ok=True)
@@ -73,10 +74,14 @@ async def serve(state: Path, listen: str, address_file: Path) -> None:
 def _tidy(store: ImageStore) -> None:
     """Removes what a killed process left. A store that may only be read can still be served."""
     try:
-        removed = store.collect_garbage(now_s=time.time())
-        log.info("store opened", store=str(store.root), images=len(store.all()), garbage=len(removed))
+        removed = len(store.collect_garbage(now_s=time.time()))
     except StoreUnusable as error:
         log.warning("store is not writable", reason=str(error))
+        removed = 0
+    try:
+        log.info("store opened", store=str(store.root), images=len(store.all()), garbage=removed)
+    except Damaged as error:
+        log.warning("store holds a damaged image", reason=str(error))
 
 
 def _bind(add_port: Callable[[str], int], listen: str) -> str:

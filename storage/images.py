@@ -130,7 +130,7 @@ def _parse(path: Path) -> Image:
             raise InvalidRequest("it is not the record of this name")
         for ref in blobs_of(image.boot):
             hex_of(ref.digest)
-    except (UnicodeDecodeError, json_format.ParseError, InvalidRequest) as error:
+    except (UnicodeDecodeError, RecursionError, json_format.ParseError, InvalidRequest) as error:
         raise Damaged(
             f"the image record {path} is damaged ({error}): remove the image, then pull or push it"
         ) from error

@@ -35,6 +35,7 @@ from storage.status import to_status
 CHUNK_BYTES = 512 << 10
 CHUNK_BYTES_MAX = 1 << 20
 MESSAGE_BYTES_MAX = CHUNK_BYTES_MAX + (64 << 10)
+CALLS_MAX = 256
 IDLE_S = 30.0
 SERVICE = storage_pb2.DESCRIPTOR.services_by_name["ImageService"].full_name
 
@@ -130,7 +131,7 @@ async def build_server(service: ImageService) -> grpc.aio.Server:
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ]
-    server = grpc.aio.server(options=options)
+    server = grpc.aio.server(options=options, maximum_concurrent_rpcs=CALLS_MAX)
     storage_pb2_grpc.add_ImageServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
     checks = health.aio.HealthServicer()
     await checks.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)

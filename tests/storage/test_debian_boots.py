@@ -31,7 +31,7 @@ def test_the_image_boots_to_a_shell_with_working_tools_and_powers_off(tmp_path: 
             "dd if=/dev/urandom of=/tmp/r bs=1k count=64 2>/dev/null; gzip </tmp/r | gunzip | cmp - /tmp/r && echo same"
         )
         assert guest.run(same) == "same\n"
-        assert guest.run("awk 'BEGIN { printf \"%.6f %d\\n\", exp(1), 2^31 }'") == "2.718282 2147483648\n"
+        assert guest.run("awk 'BEGIN { printf \"%.9f %.0f\\n\", 10/3, 65537*65537 }'") == "3.333333333 4295098369\n"
         packed = bytes.fromhex(guest.run("printf 'some text' | gzip -n | hexdump -v -e '/1 \"%02x\"'; echo").strip())
         assert gzip.decompress(packed) == b"some text"
         guest.type("poweroff -f\n")
@@ -45,11 +45,11 @@ def test_the_shell_has_job_control_and_another_follows_it_and_plain_poweroff_wor
     with QemuGuest(image.kernel, image.initrd, image.command_line, 128) as guest:
         guest.wait_for(f"limosa: {image.name} ready")
         guest.wait_for("# ")
-        guest.type("sleep 1000; echo status $?\n")
-        guest.wait_for("echo status $?\r\n")
-        while "status 130" not in guest.console.decode(errors="replace"):  # it may not be in the foreground yet
-            guest.type("\x03")
-            guest.wait_for("\n")
+        guest.type("sleep 1000\n")
+        guest.wait_for("sleep 1000\r\n")
+        while not guest.heard("# "):
+            guest.type("\x03")  # again: sleep may not be in the foreground yet
+        assert guest.run("jobs") == ""
         assert "sleep 1000" in guest.run("sleep 1000 & jobs; kill %1")
         guest.type("exit\n")
         guest.wait_for("built-in shell (ash)")
@@ -74,11 +74,10 @@ def test_the_applets_found_in_the_binary_are_those_that_it_lists(tmp_path: Path)
 
 
 @pytest.mark.skipif(shutil.which("cpio") is None, reason="this host has no cpio")
-def test_the_archive_is_the_same_whenever_it_is_built_and_cpio_reads_it(tmp_path: Path) -> None:
+def test_cpio_lists_the_archive(tmp_path: Path) -> None:
     image = debian_image(tmp_path)
     assert image.initrd is not None
-    listed = subprocess.run(
-        ["cpio", "-it", "--quiet"], stdin=image.initrd.open("rb"), capture_output=True, text=True, timeout=60
-    )
+    command = ["cpio", "-it", "--quiet", "-F", str(image.initrd)]
+    listed = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert listed.returncode == 0 and not listed.stderr
     assert listed.stdout.splitlines() == [member.name for member in read_newc(image.initrd.read_bytes())]

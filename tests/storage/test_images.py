@@ -162,7 +162,7 @@ def test_a_damaged_blob_is_found_when_read_and_healed_when_stored_again(tmp_path
 
 
 @pytest.mark.parametrize(
-    "damage", [b"", b"{", b"\xff\xfe", b"{}", b'{"name": "b"}', b'{"name": "a"}', b"[1]", b"{" * 100_000]
+    "damage", [b"", b"{", b"\xff\xfe", b"{}", b'{"name": "b"}', b'{"name": "a"}', b"[1]", b"{" * 100_000, b"[" * 60_000]
 )
 def test_a_damaged_record_is_named_and_can_be_removed_and_costs_no_other_image_a_file(
     tmp_path: Path, damage: bytes

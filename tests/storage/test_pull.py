@@ -1,5 +1,6 @@
 """Pulling Debian 12 with the host's real apt, from a repository on the disk, as far as possible without root."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,24 @@ def test_a_host_of_another_release_is_told_what_is_missing_and_what_to_do(tmp_pa
     assert "no linux-image-686-pae, busybox-static of Debian 12" in str(caught.value)
     assert "sources.list.d" in str(caught.value) and "--kernel" in str(caught.value)
     assert ImageStore(store_dir).all() == []
+
+
+@needs_apt
+def test_without_any_package_list_the_error_carries_apts_complaint(tmp_path: Path) -> None:
+    store_dir = store_reading(Repository(tmp_path / "unreachable"), tmp_path)
+    with pytest.raises(PackagesMissing, match=r"fetching its package lists failed: .*unreachable"):
+        pull("debian-12", store_dir, silent)
+
+
+@needs_apt
+def test_two_pulls_at_once_do_not_meet(tmp_path: Path) -> None:
+    store_dir = store_reading(debian_12(tmp_path / "repository"), tmp_path)
+    lines: list[str] = []
+    with ThreadPoolExecutor(2) as pool:
+        done = [pool.submit(pull, "debian-12", store_dir, lines.append) for _ in range(2)]
+        assert [future.result(60) for future in done] == [["debian-12", "debian-12-686"]] * 2
+    assert sum(line.startswith("downloading") for line in lines) == 1
+    assert "another pull is at work; waiting for it" in lines
 
 
 @needs_apt

@@ -35,16 +35,26 @@ class QemuGuest:
         self.console = b""
 
     def wait_for(self, text: str, timeout_s: float = 90) -> str:
-        """What the guest wrote up to and with `text`, and not before the last wait."""
-        assert self._process.stdout is not None
+        """What the guest wrote since the last wait, up to and with `text`."""
         end = time.monotonic() + timeout_s
         while text.encode() not in self.console:
-            ready, _, _ = select.select([self._process.stdout], [], [], max(0, end - time.monotonic()))
-            data = os.read(self._process.stdout.fileno(), 65536) if ready else b""
-            assert data, f"no {text!r} from the guest; it said …{self.console[-2000:].decode(errors='replace')}"
-            self.console += data
+            assert self._read(end - time.monotonic()), f"no {text!r}; the guest said …{self.console[-2000:]!r}"
         before, found, self.console = self.console.partition(text.encode())
         return (before + found).decode(errors="replace").replace("\r", "")
+
+    def heard(self, text: str, within_s: float = 0.5) -> bool:
+        """Whether the guest writes `text` within a moment."""
+        end = time.monotonic() + within_s
+        while text.encode() not in self.console and self._read(end - time.monotonic()):
+            pass
+        return text.encode() in self.console
+
+    def _read(self, timeout_s: float) -> bool:
+        assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], max(0.0, timeout_s))
+        data = os.read(self._process.stdout.fileno(), 65536) if ready else b""
+        self.console += data
+        return bool(data)
 
     def type(self, text: str) -> None:
         """Types on the console."""
@@ -54,8 +64,9 @@ class QemuGuest:
 
     def run(self, command: str) -> str:
         """The output of a shell command."""
-        self.type(f"{command}; echo end-of-'command'\n")
-        return self.wait_for("end-of-command\r\n").split("\n", 1)[1].removesuffix("end-of-command\n")
+        self.type(f"echo begin-of-'output'; {command}; echo end-of-'output'\n")
+        self.wait_for("begin-of-output\r\n")
+        return self.wait_for("end-of-output\r\n").removesuffix("end-of-output\n")
 
     def exit_status(self, timeout_s: float = 60) -> int:
         """Waits for the machine to be switched off."""
