@@ -23,11 +23,10 @@ from node.ia32.semantics.x87_state import (
     deliver_bytes,
     fetch_bytes,
     operand_linear,
-    probe_range,
     st,
     summarise,
 )
-from node.ia32.access import load, store
+from node.ia32.access import load, probe, store
 from node.ia32.state import CR0_PE, M16, M32, Cpu, Machine, Op
 from node.jitted import inlined, jitted
 
@@ -121,7 +120,7 @@ def writable(c: Cpu, m: Machine, e: Op, size: int) -> int:
     """The linear address of an image that can be stored without a fault."""
     linear = operand_linear(c, m, e, size, 1)
     if m.fault == 0:
-        probe_range(c, m, linear, size, 1)
+        probe(c, m, linear, size, 1)
     return linear
 
 
@@ -173,7 +172,7 @@ def save(c: Cpu, m: Machine, e: Op, size: int) -> None:
 def readable(c: Cpu, m: Machine, e: Op, size: int) -> int:
     linear = operand_linear(c, m, e, size, 0)
     if m.fault == 0:
-        probe_range(c, m, linear, size, 0)
+        probe(c, m, linear, size, 0)
     return linear
 
 

@@ -183,14 +183,6 @@ def operand_linear(c: Cpu, m: Machine, e: Op, size: int, write: int) -> int:
 
 
 @jitted
-def probe_range(c: Cpu, m: Machine, linear: int, size: int, write: int) -> None:
-    """Fault now if an access to any of `size` bytes (at most a page) would."""
-    probe(c, m, linear, 1, write)
-    if m.fault == 0 and (linear & 0xFFF) + size > 0x1000:
-        probe(c, m, (linear + size - 1) & M32, 1, write)
-
-
-@jitted
 def fetch_bytes(c: Cpu, m: Machine, linear: int, size: int, target: int) -> None:
     """Copy an even number of guest bytes to `target`; stops at a fault."""
     at = 0
@@ -205,7 +197,7 @@ def fetch_bytes(c: Cpu, m: Machine, linear: int, size: int, target: int) -> None
 def deliver_bytes(c: Cpu, m: Machine, linear: int, size: int, source: int) -> None:
     """Copy to guest memory all or nothing."""
     if (linear & 0xFFF) + size > 0x1000:
-        probe_range(c, m, linear, size, 1)
+        probe(c, m, linear, size, 1)
     at = 0
     while size - at >= 4 and m.fault == 0:
         store(c, m, (linear + at) & M32, 4, peek32(source + at))
