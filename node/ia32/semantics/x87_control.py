@@ -1,6 +1,7 @@
 """x87 control: FLDCW, FNSTCW, FNSTSW, FNCLEX, FNINIT, WAIT, and what is left of the 287's mode instructions.
 
-Control instructions leave the last-instruction pointers alone; those with N in their name do not wait for a pending exception.
+Control instructions leave the last-instruction pointers alone; those with N in their name do not wait for a pending
+exception.
 """
 
 from node.ia32.faults import NO_ERROR, raise_fault
@@ -11,7 +12,8 @@ from node.ia32.state import CR0_MP, CR0_NE, CR0_TS, EAX, MF, NM, Cpu, Machine, O
 from node.jitted import jitted
 
 DEFAULT_CONTROL = 0x37F
-CONTROL_BITS, CONTROL_ONES = 0x1F3F, 0x40  # what can be set (X, the infinity control, is kept without effect); bit 6 reads as one
+CONTROL_BITS = 0x1F3F  # what can be set (X, the infinity control, is kept without effect)
+CONTROL_ONES = 0x40
 
 
 @jitted

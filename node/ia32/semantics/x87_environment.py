@@ -1,32 +1,30 @@
 """FNSTENV, FLDENV, FNSAVE, FRSTOR: the x87 environment in its four formats (SDM 1, figures 8-9 to 8-12).
 
-Seven words of the operand size: control, status, tags, then where the last instruction and its operand were. In protected mode
-those are FIP, FCS with the opcode above it, FDP, FDS; in real and virtual-8086 mode linear addresses, their upper part in
-bits 12 and up of the following word. The 16-bit formats are the same, cut to words (FCS then has no opcode above it).
-FNSAVE and FRSTOR append ST(0) to ST(7), ten bytes each, in stack order; the tags go by physical register.
-Reserved bits of the 32-bit protected format are stored as ones, as processors do.
+Seven words of the operand size: control, status, tags, then where the last instruction and its operand were. In
+protected mode those are FIP, FCS with the opcode above it, FDP, FDS; in real and virtual-8086 mode linear addresses,
+their upper part in bits 12 and up of the following word. The 16-bit formats are the same, cut to words (FCS then has
+no opcode above it). FNSAVE and FRSTOR append ST(0) to ST(7), ten bytes each, in stack order; the tags go by physical
+register. Reserved bits of the 32-bit protected format are stored as ones, as processors do.
 """
 
+from node.ia32.access import load, probe, store
 from node.ia32.operands import in_v86
 from node.ia32.rows import SIZE, Row
 from node.ia32.semantics.x87_compare import classify
 from node.ia32.semantics.x87_control import CONTROL_BITS, CONTROL_ONES, reset_unit, set_control
 from node.ia32.semantics.x87_state import (
-    C0,
     C2,
     C3,
     EXCEPTIONS,
     REGISTERS,
     begin,
     begin_control,
-    buffer,
     deliver_bytes,
     fetch_bytes,
     operand_linear,
     st,
     summarise,
 )
-from node.ia32.access import load, probe, store
 from node.ia32.state import CR0_PE, M16, M32, Cpu, Machine, Op
 from node.jitted import inlined, jitted
 

@@ -1,4 +1,4 @@
-"""FNSTENV, FLDENV, FNSAVE, FRSTOR: against the host in the protected formats, and against the manual's figures in all four."""
+"""FNSTENV, FLDENV, FNSAVE, FRSTOR: against the host, and against the manual's figures of the four formats."""
 
 import platform
 import struct
@@ -28,7 +28,7 @@ def any_registers(rng: Random) -> Registers:
     return Registers(r.control, status, r.filled, r.stack, r.eflags)
 
 
-def without_pointers(image: bytes, width: str) -> bytes:
+def without_pointers(image: bytes | bytearray, width: str) -> bytes | bytearray:
     size = 4 if width == "32" else 2
     return image[: 3 * size] + image[7 * size :]
 
