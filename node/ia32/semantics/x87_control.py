@@ -52,14 +52,16 @@ def status_to_ax(c: Cpu, m: Machine, e: Op) -> None:
 @jitted
 def clear_exceptions(c: Cpu, m: Machine, e: Op) -> None:
     if begin_control(c, m):
-        c.fsw = c.fsw & ~(EXCEPTIONS | STACK | ES | BUSY)
+        c.fsw = c.fsw & ~(EXCEPTIONS | STACK)
+        summarise(c, m)
 
 
 @jitted
-def reset_unit(c: Cpu) -> None:
+def reset_unit(c: Cpu, m: Machine) -> None:
     """FNINIT: the registers keep their contents but are all empty."""
     c.fcw = DEFAULT_CONTROL
-    c.fsw = 0
+    c.fsw = c.fsw & (ES | BUSY)
+    summarise(c, m)
     c.ftw = 0
     c.fip = 0
     c.fcs = 0
@@ -71,7 +73,7 @@ def reset_unit(c: Cpu) -> None:
 @jitted
 def initialise(c: Cpu, m: Machine, e: Op) -> None:
     if begin_control(c, m):
-        reset_unit(c)
+        reset_unit(c, m)
 
 
 @jitted

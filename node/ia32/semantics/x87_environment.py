@@ -13,8 +13,10 @@ from node.ia32.rows import SIZE, Row
 from node.ia32.semantics.x87_compare import classify
 from node.ia32.semantics.x87_control import CONTROL_BITS, CONTROL_ONES, reset_unit, set_control
 from node.ia32.semantics.x87_state import (
+    BUSY,
     C2,
     C3,
+    ES,
     EXCEPTIONS,
     REGISTERS,
     begin,
@@ -77,7 +79,7 @@ def set_environment_word(c: Cpu, m: Machine, which: int, word: int, size: int) -
     if which == CONTROL:
         c.fcw = (word & CONTROL_BITS) | CONTROL_ONES
     elif which == STATUS:
-        c.fsw = word & M16
+        c.fsw = (word & M16 & ~(ES | BUSY)) | (c.fsw & (ES | BUSY))  # for `summarise` to compare
     elif which == TAGS:
         c.ftw = 0
         for i in range(8):
@@ -163,7 +165,7 @@ def save(c: Cpu, m: Machine, e: Op, size: int) -> None:
     store_words(c, m, linear, size)
     for i in range(8):
         deliver_bytes(c, m, (linear + 7 * size + 10 * i) & M32, 10, st(c, m, i))
-    reset_unit(c)
+    reset_unit(c, m)
 
 
 @jitted

@@ -130,14 +130,15 @@ def remember_operand(c: Cpu, e: Op) -> None:
 
 @jitted
 def summarise(c: Cpu, m: Machine) -> None:
-    """Derive ES and B from flags and masks."""
+    """Derive ES and B from flags and masks; the host must see each change of FERR#."""
+    before = c.fsw & ES
     if c.fsw & EXCEPTIONS & ~c.fcw:
-        if c.fsw & ES == 0 and c.cr0 & CR0_NE == 0:
-            leave_after(m)
-            m.exit = EXIT_TIME
         c.fsw = c.fsw | ES | BUSY
     else:
         c.fsw = c.fsw & ~(ES | BUSY)
+    if c.fsw & ES != before and c.cr0 & CR0_NE == 0:
+        leave_after(m)
+        m.exit = EXIT_TIME
 
 
 @jitted

@@ -14,6 +14,8 @@ from node.ia32.state import (
     CR0_TS,
     DS,
     EDX,
+    EXIT_NONE,
+    EXIT_TIME,
     GP,
     LEAVE_AFTER,
     MF,
@@ -86,8 +88,20 @@ def test_unmasked_exception_leaves_native_code_for_ferr_when_ne_is_clear() -> No
     world.set_registers(Registers(0x37B, 0, 0xFF, (0, ONE) * 4))
     assert world.step(b"\xd8\xf9") == 0  # fdivr: 1 / 0
     assert world.c.fsw & 0x8084 == 0x8084
-    assert world.m.leave == LEAVE_AFTER
-    assert world.step(b"\xd9\xc0") == 0  # as with IGNNE#: the next one goes on
+    assert (world.m.leave, world.m.exit) == (LEAVE_AFTER, EXIT_TIME)
+    world.m.exit = EXIT_NONE
+    assert world.step(b"\xd9\xc0") == 0 and world.m.leave == 0  # as with IGNNE#: the next one goes on
+
+
+@pytest.mark.parametrize("code", ("dbe2", "dbe3", "dd32", "d932"))
+def test_clearing_the_exception_leaves_native_code_too(code: str) -> None:
+    """A line that the host did not see fall could not rise again."""
+    world = World()
+    world.set_registers(PENDING)
+    world.c.cr0 &= ~CR0_NE
+    assert world.step(bytes.fromhex(code)) == 0
+    assert world.c.fsw & 0x8080 == 0
+    assert (world.m.leave, world.m.exit) == (LEAVE_AFTER, EXIT_TIME)
 
 
 def page_world(missing: int) -> World:
