@@ -1,7 +1,7 @@
 """A small protected-mode world: one CPU, 1 MiB of RAM, and tables at fixed places that tests fill descriptor by descriptor.
 
-    1000 GDT   2000 IDT   3000 TSS (32-bit)   4000 second TSS   5000 code   6000 LDT
-    stacks, growing down from: 8000 level 0   9000 level 1   A000 level 3
+1000 GDT   2000 IDT   3000 TSS (32-bit)   4000 second TSS   5000 code   6000 LDT
+stacks, growing down from: 8000 level 0   9000 level 1   A000 level 3
 """
 
 from collections.abc import Callable

@@ -3,7 +3,14 @@
 import pytest
 
 from node.ia32.segments import load_segment, refresh
-from node.ia32.semantics.segmentation import load_far_pointer, load_selector, load_ss, pop_segment, pop_ss, store_selector
+from node.ia32.semantics.segmentation import (
+    load_far_pointer,
+    load_selector,
+    load_ss,
+    pop_segment,
+    pop_ss,
+    store_selector,
+)
 from node.ia32.state import CR0_PE, DS, EAX, ES, ESP, GP, GS, M16, M32, NP, PAGE, SS, SS_, UD, UNUSABLE
 from tests.node.ia32.protected_world import (
     CODE0,
