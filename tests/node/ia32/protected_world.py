@@ -1,4 +1,4 @@
-"""A small protected-mode world: one CPU, 1 MiB of RAM, and tables at fixed places that tests fill descriptor by descriptor.
+"""A small protected-mode world: one CPU, 1 MiB of RAM, and tables at fixed places that tests fill entry by entry.
 
 1000 GDT   2000 IDT   3000 TSS (32-bit)   4000 second TSS   5000 code   6000 LDT
 stacks, growing down from: 8000 level 0   9000 level 1   A000 level 3
@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from node.ia32.faults import FAULT
-from node.ia32.physical import MAP_READ, MAP_WRITE
+from node.ia32.processor import PlainEngine, Processor
 from node.ia32.reset import reset
 from node.ia32.segments import load_segment, refresh, set_level
-from node.ia32.state import CPU, CR0_ET, CR0_PE, CS, DS, ES, ESP, FS, GS, LDTR, MACHINE, OP, SS, TR, VM
+from node.ia32.state import CPU, CR0_ET, CR0_PE, CS, DS, ES, ESP, FS, GS, LDTR, OP, SS, TR, VM
 from node.jitted import new_record
-from node.memory.ram import PAGE, GuestMemory
+from node.memory.ram import GuestMemory
 
 GDT, IDT, TSS, TSS2, CODE, LDT_AT = 0x1000, 0x2000, 0x3000, 0x4000, 0x5000, 0x6000
 STACK0, STACK1, STACK3 = 0x8000, 0x9000, 0xA000
@@ -28,7 +28,7 @@ LEVEL1, LEVEL3 = 0x20, 0x60
 
 
 def descriptor(base: int, limit: int, attr: int) -> int:
-    """Eight bytes as an int; `attr` as segment registers keep it (access byte, and the AVL/L/D/G nibble in bits 8-11)."""
+    """Eight bytes as an int; `attr` as segment registers keep it: access byte, and the AVL/L/D/G nibble above it."""
     low = (limit & 0xFFFF) | (base & 0xFFFF) << 16
     high = (base >> 16 & 0xFF) | (attr & 0xFF) << 8 | (limit & 0xF_0000) | (attr & 0xF00) << 12 | base & 0xFF00_0000
     return high << 32 | low
@@ -43,23 +43,8 @@ class World:
 
     def __init__(self) -> None:
         self.memory = GuestMemory(1 << 20)
-        self.cpu_array, self.c = new_record(CPU)
-        self._machine_array, self.m = new_record(MACHINE)
-        self._tables = {
-            "low_map": np.array([page * PAGE | MAP_READ | MAP_WRITE for page in range(256)], np.int64),
-            "tlb": np.zeros(1 << 20, np.int64),
-            "tlb_filled": np.zeros(1 << 16, np.uint32),
-            "code_chunks": np.zeros(256, np.uint32),
-            "page_blocks": np.zeros(256, np.uint32),
-            "dirty": self.memory.dirty,
-            "code": self.memory.code,
-        }
-        for name, table in self._tables.items():
-            setattr(self.m, name, table.ctypes.data)
-        self.m.cpu_address = self.cpu_array.ctypes.data
-        self.m.ram = self.memory.bytes.ctypes.data
-        self.m.ram_bytes = self.m.backing_bytes = self.memory.ram_bytes
-        self.m.rom_gpa = 1 << 32
+        self.processor = Processor(self.memory, PlainEngine())
+        self.cpu_array, self.c, self.m = self.processor.cpu_array, self.processor.cpu, self.processor.machine
         reset(self.c, self.m)
         self._fill_tables()
         self.enter_level(0)
