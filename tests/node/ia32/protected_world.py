@@ -98,6 +98,7 @@ class World:
         c, m = self.c, self.m
         code, data, esp = {0: (CODE0, DATA0, STACK0), 1: (CODE1, DATA1, STACK1), 3: (CODE3, DATA3, STACK3)}[level]
         access = level << 5
+        m.fault = 0
         c.selector[CS], c.base[CS], c.limit[CS], c.attr[CS] = code, 0, 0xFFFF_FFFF, CODE_RX | access | FLAT
         set_level(c, m, level)
         for seg in (SS, DS, ES, FS, GS):
