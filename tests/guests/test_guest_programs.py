@@ -11,7 +11,7 @@ from node.boot.bios import load_bios
 from node.boot.multiboot import load_multiboot
 from node.memory.ram import GuestMemory
 from tests.support import guest_programs
-from tests.support.qemu import require_qemu, run_on_qemu, run_rom_on_qemu
+from tests.support.qemu_entry import require_qemu, run_on_qemu, run_rom_on_qemu
 
 ON_QEMU = [name for name in guest_programs.names() if guest_programs.runs_on_qemu(name)]
 GOOD = 0 << 1 | 1

@@ -7,7 +7,7 @@ import pytest
 from node.boot.entry import Entry
 from node.boot.linux import load_linux, unpack_linux
 from node.memory.ram import GuestMemory
-from tests.support.qemu import require_qemu, run_on_qemu
+from tests.support.qemu_entry import require_qemu, run_on_qemu
 from tests.support.unicorn_cpu import UnicornCpu
 
 pytestmark = pytest.mark.slow
