@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 import uvloop
 
-SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+from node.domain import sizes
 
 
 def main() -> None:
@@ -43,22 +43,25 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--name", required=True, help="this node's name in the cluster")
     parser.add_argument("--state", required=True, type=Path, metavar="DIR", help="the state directory")
     parser.add_argument("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="port 0: any free one")
-    parser.add_argument("--advertise", default="", metavar="HOST", help="how others reach this host (default: --listen's)")
+    parser.add_argument(
+        "--advertise", default="", metavar="HOST", help="how others reach this host (default: --listen's)"
+    )
     parser.add_argument("--controller", default="", metavar="HOST:PORT", help="the cluster to join (default: none)")
     parser.add_argument("--token-file", type=Path, metavar="F", help="holds the cluster's token")
     parser.add_argument("--address-file", type=Path, metavar="F", help="where to write host:port once serving")
-    parser.add_argument("--memory", type=_size, default=0, metavar="SIZE", help="for VMs (default: 80 %% of what is free)")
+    parser.add_argument(
+        "--memory", type=_size, default=0, metavar="SIZE", help="for VMs (default: 80 %% of what is free)"
+    )
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--machinery", default="node.domain.native:MACHINERY", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def _size(text: str) -> int:
-    """4096, 128M, 2G."""
-    digits, unit = (text[:-1], text[-1].upper()) if text[-1:].upper() in SIZES else (text, "")
-    if not digits.isdecimal() or int(digits) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 512M or 2G")
-    return int(digits) * SIZES.get(unit, 1)
+    try:
+        return sizes.parse(text)
+    except sizes.BadSize as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _log_as(form: str) -> None:

@@ -4,6 +4,7 @@ A pidfd names one process for good, so neither a signal nor a wait can hit a str
 """
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
@@ -47,10 +48,8 @@ async def ended(pidfd: int) -> str:
 
 def kill(pidfd: int) -> None:
     """SIGKILL, unless it has ended already."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def reap_strays(known: set[int]) -> None:

@@ -1,4 +1,4 @@
-"""What a VM wrote to its console, as its agent keeps it: the last 64 KiB at absolute offsets, for any number of readers.
+"""What a VM wrote to its console, as its agent keeps it: the last 64 KiB at absolute offsets, for many readers.
 
 The mirror outlives the domain process, so the last words of a crashed or stopped guest can still be read. Each reader
 follows at its own pace; one that falls behind by more than is kept goes on at the oldest byte, and sees so in the

@@ -5,6 +5,7 @@ The state changes only in `apply`, by the table of `node.domain.lifecycle`, and 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from node.agent.console import ConsoleMirror
@@ -73,10 +74,8 @@ class HostedVm:
     async def describe(self) -> VmInfo:
         """Its present description; the domain's figures are the last known ones if it does not answer."""
         if self.link is not None:
-            try:
+            with contextlib.suppress(NodeError):  # not built yet, or dying: the state below says so
                 self.remember((await self.link.ask(describe=Empty(), timeout_s=DESCRIBE_S)).info)
-            except NodeError:
-                pass  # not built yet, or dying: the state below says so
         info = VmInfo()
         info.CopyFrom(self._last)
         info.spec.CopyFrom(self.spec)

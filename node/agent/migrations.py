@@ -77,7 +77,9 @@ class Migrations:
             if record.resume_ns is None:
                 vm = record.vm
                 if vm is None or vm.state is State.GONE:
-                    raise FailedPrecondition(f"migration {migration_id} to this node has failed: there is nothing to run")
+                    raise FailedPrecondition(
+                        f"migration {migration_id} to this node has failed: there is nothing to run"
+                    )
                 async with vm.lock:
                     vm.require(Event.ACTIVATE)
                     await vm.process.ask(activate=migration_id)

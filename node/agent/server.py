@@ -1,7 +1,7 @@
 """Assembles a node: template, hosting, the gRPC server, membership; runs until SIGTERM or SIGINT, and ends in order.
 
-The end: health says NOT_SERVING, the server finishes what it began, every domain process and the template are ended and
-reaped. A node that is killed instead leaves nothing either, because each of those ends with its channel to this process.
+The end: health says NOT_SERVING, the server finishes what it began, every domain process and the template are ended
+and reaped. A node that is killed instead leaves nothing either: each of those ends with its channel to this process.
 """
 
 import asyncio

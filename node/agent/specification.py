@@ -3,12 +3,10 @@
 import re
 
 from node.agent.errors import InvalidArgument
-from node.memory.ram import PAGE
+from node.domain import sizes
 from protos.common_pb2 import VmSpec
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-MEMORY_BYTES_MIN = 1 << 20
-MEMORY_BYTES_MAX = 3 << 30  # below the PC's hole for devices under 4 GiB
 VMM_MODES = ("native",)
 CLOCKS = ("real", "virtual")
 
@@ -17,12 +15,10 @@ def check(spec: VmSpec) -> None:
     """Raises InvalidArgument with a sentence about the first thing that is wrong."""
     if not NAME.fullmatch(spec.name):
         raise InvalidArgument(f"{spec.name!r} is no VM name: letters, digits, '.', '_', '-', at most 63, are")
-    if not MEMORY_BYTES_MIN <= spec.memory_bytes <= MEMORY_BYTES_MAX:
-        raise InvalidArgument(
-            f"memory of {spec.memory_bytes} bytes is out of range: {MEMORY_BYTES_MIN} to {MEMORY_BYTES_MAX} is possible"
-        )
-    if spec.memory_bytes % PAGE:
-        raise InvalidArgument(f"memory of {spec.memory_bytes} bytes is not a whole number of {PAGE}-byte pages")
+    try:
+        sizes.check_memory(spec.memory_bytes)
+    except sizes.BadSize as error:
+        raise InvalidArgument(str(error)) from None
     if spec.vmm not in VMM_MODES:
         raise InvalidArgument(f"no VMM mode {spec.vmm!r} on this node: it has {', '.join(VMM_MODES)}")
     if spec.clock not in CLOCKS:

@@ -25,7 +25,11 @@ WARM_UP_S = 300.0  # the first compile of the interpreter on a slow machine
 FORK_S = 10.0
 RESTART_FIRST_S = 0.1
 RESTART_MOST_S = 5.0
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # numpy starts none at import
+ONE_THREAD = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}  # numpy starts none at import
 
 
 class Template:

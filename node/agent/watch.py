@@ -1,4 +1,4 @@
-"""Tells every watcher of this node what happens to its VMs, in order. A watcher that falls behind is told so and let go."""
+"""Tells every watcher of this node what happens to its VMs, in order. One that falls behind is told so and let go."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable

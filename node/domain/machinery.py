@@ -17,6 +17,7 @@ from typing import Any, Protocol, cast
 
 import numpy.typing as npt
 
+from node.domain.boot_files import BootFiles
 from node.memory.ram import GuestMemory, PageNumbers
 from protos.common_pb2 import VmSpec
 
@@ -88,8 +89,10 @@ class Machinery(Protocol):
         """Do once, before any fork, whatever takes long, and keep its result in `cache`; start no thread."""
         ...
 
-    def build(self, spec: VmSpec, files: Mapping[str, Path], *, incoming: bool) -> GuestMachine:
-        """A machine of that spec; unless `incoming`, booted: ready to execute its first instruction."""
+    def build(self, spec: VmSpec, boot: BootFiles | None, *, incoming: bool) -> GuestMachine:
+        """A machine of that spec; unless `incoming`, booted: ready to execute its first instruction.
+
+        Raises Refused with a sentence for a specification or a file that makes no machine."""
         ...
 
     def thread(

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 import uvloop
 
+from node.domain import boot_files
 from node.domain.console_pump import ConsolePump
 from node.domain.framing import Channel, FramingError
 from node.domain.guest import Guest
@@ -82,7 +83,8 @@ class Domain:
         if self._guest is not None:
             raise Refused("failed-precondition", "this domain has its machine already")
         files = {digest: Path(path) for digest, path in build.files.items()}
-        guest = Guest(self._kind.build(build.spec, files, incoming=build.incoming), self._kind)
+        boot = boot_files.read(build.spec.boot, files, incoming=build.incoming)
+        guest = Guest(self._kind.build(build.spec, boot, incoming=build.incoming), self._kind)
         self._guest = guest
         self._pump = ConsolePump(guest.machine.console, self._send_console)
         self._watching = asyncio.create_task(self._report_stop(guest), name="report stop")

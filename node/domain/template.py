@@ -17,6 +17,7 @@ socket means that the agent is gone: the template ends, and so does each domain,
 """
 
 import argparse
+import contextlib
 import gc
 import os
 import signal
@@ -44,8 +45,7 @@ def main() -> None:
     kind.warm(settings.cache, lambda text: _say(control, f"progress {text}"))
     gc.collect()
     gc.freeze()  # the pages of what exists now stay shared with the domains: no collector writes to them
-    if not _say(control, "ready"):
-        return
+    _say(control, "ready")
     while (request := _next_request(control)) is not None:
         name, channel = request
         _fork_domain(control, kind, name, channel)
@@ -87,7 +87,7 @@ def _fork_domain(control: socket.socket, kind: Machinery, name: str, channel: so
 
 
 def _fork_again(control: socket.socket, kind: Machinery, name: str, channel: socket.socket) -> NoReturn:
-    """In the process between: fork the domain, tell the agent about it, and end, which hands the domain to the agent."""
+    """In the process between: fork the domain, tell the agent, and end, which makes the domain the agent's child."""
     try:
         pid = os.fork()
         if pid == 0:
@@ -110,13 +110,10 @@ def _become_domain(control: socket.socket, kind: Machinery, name: str, channel: 
         os._exit(DOMAIN_FAILED)  # nothing of the template's may run its clean-up here
 
 
-def _say(control: socket.socket, text: str) -> bool:
-    """Tell the agent; False when it is gone."""
-    try:
+def _say(control: socket.socket, text: str) -> None:
+    """Tell the agent; if it is gone, the next request will say so."""
+    with contextlib.suppress(ConnectionError):
         control.send(text.encode()[:PACKET_BYTES])
-    except ConnectionError:
-        return False
-    return True
 
 
 if __name__ == "__main__":

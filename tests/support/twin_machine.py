@@ -1,4 +1,4 @@
-"""A machine without a processor: a guest whose memory, console and end are functions of how many instructions it has run.
+"""A machine without a processor: its memory, console and end are functions of how many instructions it has run.
 
 The kernel file is its program, words on one line:
 
@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from node.domain.boot_files import BootFiles, LinuxFiles
 from node.domain.machinery import GuestMachine, GuestStopped, Refused
 from node.memory.ram import PAGE, GuestMemory, PageNumbers
 from protos.common_pb2 import VmSpec
@@ -120,7 +121,8 @@ class Program:
 
     @classmethod
     def read(cls, text: str) -> "Program":
-        return cls(dict((*word.split("=", 1), "1")[:2] for word in text.split()))
+        pairs = (word.partition("=") for word in text.split())
+        return cls({word: value or "1" for word, _, value in pairs})
 
     def number(self, word: str, default: int = 0) -> int:
         return int(self.words.get(word, default))
@@ -210,10 +212,11 @@ class TwinMachinery:
     def warm(self, cache: Path, progress: Callable[[str], None]) -> None:
         progress("nothing to compile in a twin")
 
-    def build(self, spec: VmSpec, files: Mapping[str, Path], *, incoming: bool) -> TwinMachine:
-        if incoming:
+    def build(self, spec: VmSpec, boot: BootFiles | None, *, incoming: bool) -> TwinMachine:
+        if incoming or boot is None:
             return TwinMachine(spec.memory_bytes, "")
-        program = files[spec.boot.linux.kernel.digest].read_text()
+        assert isinstance(boot, LinuxFiles)
+        program = boot.kernel.decode()
         if program.startswith("bad"):
             raise Refused("invalid-argument", "the kernel is no program of the twin")
         return TwinMachine(spec.memory_bytes, program)
