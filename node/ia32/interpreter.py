@@ -1,0 +1,131 @@
+"""The reference loop: find a block, execute its Ops, deliver what they raised, until the host is needed.
+
+`run` is the same code in plain Python and compiled. `execute` is the inner dispatch: here as a plain loop over the handler
+table, which is the oracle; `node.jit` composes the same handlers into native code that calls each other by tail calls.
+The instruction budget is exact: `run` returns with `m.left` == 0 after exactly that many instructions, so that virtual time
+is a function of the guest alone. A REP iteration counts as one instruction.
+"""
+
+from node.ia32.blocks import DEAD_HANDLER, FALL_HANDLER, forget_all, op_at
+from node.ia32.encodings import tables
+from node.ia32.exceptions import deliver_nmi, deliver_pending, single_step
+from node.ia32.faults import undefined
+from node.ia32.fetch import find, is_full
+from node.ia32.operands import next_eip
+from node.ia32.state import (
+    ATTR_D,
+    CS,
+    EXIT_HALT,
+    EXIT_INTERRUPT,
+    EXIT_NONE,
+    IF,
+    LEAVE_AFTER,
+    M16,
+    M32,
+    OP_BYTES,
+    STAY,
+    TF,
+    Cpu,
+    Machine,
+)
+from node.jitted import inlined, jitted, primitive
+
+
+@inlined
+def code_mask(c: Cpu) -> int:
+    """EIP is 16 bits wide in a 16-bit code segment."""
+    return M32 if c.attr[CS] & ATTR_D else M16
+
+
+@jitted
+def run(c: Cpu, m: Machine) -> None:
+    """Execute at most `m.left` instructions; `m.exit` says why control came back before that (EXIT_NONE: it did not)."""
+    m.exit = EXIT_NONE
+    m.slice = m.left
+    while m.left > 0 and m.exit == EXIT_NONE:
+        if c.inhibit == 0 and c.nmi_pending and c.nmi_masked == 0:
+            deliver_nmi(c, m)
+        if m.interrupt_line and c.flags & IF and c.inhibit == 0:
+            m.exit = EXIT_INTERRUPT
+        elif c.halted:
+            m.exit = EXIT_HALT
+        else:
+            _advance(c, m)
+    _account(c, m)
+
+
+@inlined
+def _account(c: Cpu, m: Machine) -> None:
+    c.instructions += m.slice - m.left
+    m.slice = m.left
+
+
+@jitted
+def _advance(c: Cpu, m: Machine) -> None:
+    """Up to the next place where interrupts, traps and exceptions are looked at."""
+    stepping = c.flags & TF
+    held = 0
+    if stepping or c.inhibit:  # one instruction, then look again
+        held = m.left - 1
+        m.slice -= held
+        m.left = 1
+    inhibited = c.inhibit
+    before = m.left
+    m.leave = STAY
+    address = find(c, m)
+    if address:
+        execute(c, m, address)
+    elif m.fault == 0 and is_full(m):
+        forget_all(m)
+    executed = before - m.left
+    m.slice += held
+    m.left += held
+    if inhibited and (executed or m.fault):
+        c.inhibit = 0 if c.inhibit == inhibited else c.inhibit
+    if m.fault:
+        deliver_pending(c, m)
+    elif stepping and executed:
+        single_step(c, m)
+
+
+@primitive(arguments=("cpu", "machine", "i64"), result="void", symbol="limosa_execute")
+def execute(c: Cpu, m: Machine, address: int) -> None:
+    """Run Ops from `address` on until the budget ends, something leaves, or a block cannot be found.
+
+    Leaves c.eip at the next instruction to execute. `m.left` must be positive.
+    """
+    handlers = tables().handlers
+    while address:
+        e = op_at(address)
+        number = int(e.handler)
+        if number == DEAD_HANDLER:
+            return
+        if number == FALL_HANDLER:
+            c.eip = (c.eip + int(e.at)) & code_mask(c)
+            address = find(c, m)
+            continue
+        handler = handlers[number]
+        if handler is None:
+            undefined(m)
+            c.eip = (c.eip + int(e.at)) & code_mask(c)
+            return
+        gone = handler.semantic(c, m, e, *handler.constants)
+        ended = handler.ends in ("always", "branch") or (handler.ends == "cc" and gone == 1)
+        if m.leave == LEAVE_AFTER:
+            m.left -= 1
+            if not ended:
+                c.eip = next_eip(c, e) & code_mask(c)
+            return
+        if m.leave != STAY:
+            c.eip = (c.eip + int(e.at)) & code_mask(c)
+            return
+        m.left -= 1
+        if not ended:
+            address += OP_BYTES
+            if m.left == 0:
+                c.eip = (c.eip + int(op_at(address).at)) & code_mask(c)
+                return
+        elif m.left == 0 or handler.ends == "always":
+            return
+        else:
+            address = find(c, m)
