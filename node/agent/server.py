@@ -24,11 +24,11 @@ from node.agent.membership import keep_joined
 from node.agent.migrations import Migrations
 from node.agent.service import NodeService
 from node.agent.template import Template
+from node.migration.records import STREAM_VERSION
 from protos import controller_pb2, node_pb2, node_pb2_grpc
 
 log = structlog.get_logger()
 
-STREAM_VERSION = 1
 GRACE_S = 2.0
 SERVICE = node_pb2.DESCRIPTOR.services_by_name["NodeService"].full_name
 SERVER_OPTIONS = [

@@ -6,10 +6,10 @@ the guest runs, not that a thread exists.
 """
 
 import asyncio
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from node.domain.machinery import GuestMachine, GuestStopped, Machinery, Refused
-from node.memory.ram import PageNumbers
 
 T = TypeVar("T")
 FIRST_INSTRUCTION_S = 30.0
@@ -54,10 +54,9 @@ class Guest:
         self._require_started()
         self._thread.serial_input(data)
 
-    def collect_dirty_held(self) -> PageNumbers:
-        """The machine's dirty pages since last asked, the guest held for the moment that takes."""
-        with self._thread.held():
-            return self.machine.collect_dirty()
+    def held(self) -> AbstractContextManager[object]:
+        """A moment in which the guest does not execute, whether it was running or not."""
+        return self._thread.held()
 
     def _require_started(self) -> None:
         if not self.started:
