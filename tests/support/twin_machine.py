@@ -32,11 +32,20 @@ from node.domain.machinery import GuestMachine, GuestStopped, Refused
 from node.memory.ram import PAGE, GuestMemory, PageNumbers
 from protos.common_pb2 import VmSpec
 
-CPU = np.dtype([("instructions", "u8"), ("now", "u8"), ("program", "S128")])
+CPU = np.dtype([("instructions", "u8"), ("now", "u8"), ("program", "u1", (128,))])
 CONSOLE = np.dtype([("total", "u8"), ("kept", "u1", (65536,))])
-INPUT = np.dtype([("waiting", "S256")])
+INPUT = np.dtype([("waiting", "u1", (256,))])
 WORK_AT = 1 << 20
 SLICE_S = 0.001
+
+
+def put(field: npt.NDArray[np.uint8], text: bytes) -> None:
+    """Into a field of one record, zero-padded."""
+    field[0] = np.frombuffer(text.ljust(field.shape[1], b"\0"), np.uint8)
+
+
+def taken(field: npt.NDArray[np.uint8]) -> bytes:
+    return field[0].tobytes().rstrip(b"\0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,7 @@ class TwinMachine:
         self.memory = GuestMemory(memory_bytes)
         self.console = TwinConsole()
         self.cpu = np.zeros(1, CPU)
-        self.cpu["program"] = program.encode()
+        put(self.cpu["program"], program.encode())
         self.typed = np.zeros(1, INPUT)
 
     @property
@@ -105,7 +114,7 @@ class TwinMachine:
 
     def step(self, instructions: int) -> Stopped | None:
         """Run that many; or fewer, to the one at which the guest stops."""
-        program = Program.read(bytes(self.cpu[0]["program"]).decode())
+        program = Program.read(taken(self.cpu["program"]).decode())
         for _ in range(instructions):
             self.cpu["instructions"] += np.uint64(1)
             self.cpu["now"] += np.uint64(1000)
@@ -135,9 +144,9 @@ class Program:
             k = n // dirty
             at = WORK_AT + k % self.number("pages", 16) * PAGE
             machine.memory.write(at, (k + 1).to_bytes(8, "little"))
-        if "echo" in self.words and machine.typed[0]["waiting"]:
-            machine.console.write(b"<" + bytes(machine.typed[0]["waiting"]) + b">\n")
-            machine.typed["waiting"] = b""
+        if "echo" in self.words and (typed := taken(machine.typed["waiting"])):
+            machine.console.write(b"<" + typed + b">\n")
+            put(machine.typed["waiting"], b"")
         return self.end(n)
 
     def end(self, n: int) -> Stopped | None:
@@ -187,10 +196,11 @@ class TwinThread:
 
     def serial_input(self, data: bytes) -> None:
         with self._lock:
-            self._machine.typed["waiting"] = bytes(self._machine.typed[0]["waiting"]) + data
+            waiting = self._machine.typed["waiting"]
+            put(waiting, taken(waiting) + data)
 
     def _run(self) -> None:
-        rate = Program.read(bytes(self._machine.cpu[0]["program"]).decode()).number("rate", 1000)
+        rate = Program.read(taken(self._machine.cpu["program"]).decode()).number("rate", 1000)
         while True:
             self._go.wait()
             with self._lock:
