@@ -15,7 +15,7 @@ from node.domain import sizes
 def main() -> None:
     os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"  # before grpc is imported: this process execs, it never forks
     from node.agent.server import NodeSettings, default_memory_bytes, serve
-    from storage.client import fetch_blob
+    from node.agent.storage_fetch import fetch
 
     given = _arguments()
     _log_as(given.log_format)
@@ -35,7 +35,7 @@ def main() -> None:
         machinery=given.machinery,
         template_arguments=("--cache", str(given.state / "cache" / "native")),
     )
-    uvloop.run(serve(settings, fetch_blob))
+    uvloop.run(serve(settings, fetch))
 
 
 def _arguments() -> argparse.Namespace:

@@ -8,10 +8,8 @@ import asyncio
 from collections.abc import Callable
 
 from node.domain.guest import Guest
-from node.domain.host import HostClock, HostThreads
 from node.domain.machinery import Refused
-from node.domain.page_channel import PageChannel
-from node.domain.page_link import Port
+from node.domain.page_channel import MonotonicClock, PageListener, Threads
 from node.migration.errors import LinkLost, MigrationError
 from node.migration.target import Held, migrate_in
 from protos.node_pb2 import Failed, MigrationEvent
@@ -28,14 +26,14 @@ class Incoming:
         self._taking: asyncio.Task[Held | None] | None = None
         self._activated = False
 
-    def listen(self, host: str, on_failed: Callable[[MigrationEvent], None]) -> int:
+    async def listen(self, host: str, on_failed: Callable[[MigrationEvent], None]) -> int:
         """Begin to wait for the source; the port at which."""
         try:
-            port = Port(host, self._token)
+            door = await PageListener.open(host, self._token)
         except OSError as error:
             raise Refused("failed-precondition", f"cannot listen for the page channel on {host}: {error}") from error
-        self._taking = asyncio.create_task(self._take(port, on_failed), name=f"migration {self.migration_id}")
-        return port.number
+        self._taking = asyncio.create_task(self._take(door, on_failed), name=f"migration {self.migration_id}")
+        return door.port
 
     async def activate(self) -> None:
         """Run the machine that was taken in; returns when it has executed an instruction."""
@@ -48,18 +46,15 @@ class Incoming:
         self._activated = True
         await self._guest.start()
 
-    async def _take(self, port: Port, on_failed: Callable[[MigrationEvent], None]) -> Held | None:
+    async def _take(self, door: PageListener, on_failed: Callable[[MigrationEvent], None]) -> Held | None:
         try:
             async with asyncio.timeout(ADMIT_S):
-                connection = await port.admit()
+                link = await door.accept()
+            machine = self._guest.machine
+            return await migrate_in(machine, link, self.migration_id, clock=MonotonicClock(), workers=Threads())
+        except MigrationError as failed:
+            failure = Failed(kind=failed.kind, error=failed.sentence)
         except TimeoutError:
-            error: MigrationError = LinkLost(f"the source did not come within {ADMIT_S:.0f} s")
-        else:
-            link = PageChannel(connection)
-            try:
-                machine = self._guest.machine
-                return await migrate_in(machine, link, self.migration_id, clock=HostClock(), workers=HostThreads())
-            except MigrationError as failed:
-                error = failed
-        on_failed(MigrationEvent(failed=Failed(kind=error.kind, error=error.sentence)))
+            failure = Failed(kind=LinkLost.kind, error=f"the source did not come within {ADMIT_S:.0f} s")
+        on_failed(MigrationEvent(failed=failure))
         return None

@@ -11,10 +11,8 @@ import traceback
 from collections.abc import Callable
 
 from node.domain.guest import Guest
-from node.domain.host import HostClock, HostThreads
 from node.domain.machinery import Records, Refused
-from node.domain.page_channel import PageChannel
-from node.domain.page_link import knock
+from node.domain.page_channel import MonotonicClock, Threads, connect
 from node.memory.ram import GuestMemory, PageNumbers
 from node.migration.commit import Ready, Verdict
 from node.migration.errors import MigrationError
@@ -86,13 +84,13 @@ class Outgoing:
     async def _run(self) -> None:
         request = self._request
         try:
-            link = PageChannel(await knock(request.host, request.port, request.token))
+            link = await connect(request.host, request.port, request.token)
             report = await migrate_out(
                 MovingGuest(self._guest),
                 link,
                 _plan(request),
-                clock=HostClock(),
-                workers=HostThreads(),
+                clock=MonotonicClock(),
+                workers=Threads(),
                 authority=self,
                 observe=self._observe,
                 cancel=self._cancel,

@@ -126,7 +126,7 @@ class Domain:
         if self._incoming is not None:
             raise Refused("failed-precondition", "this domain expects a migration already")
         self._incoming = Incoming(self._machine(), token=listen.token, migration_id=listen.migration_id)
-        port = self._incoming.listen(listen.host, self._incoming_ended)
+        port = await self._incoming.listen(listen.host, self._incoming_ended)
         return {"listening": Listening(host=listen.host, port=port)}
 
     async def _migrate_out(self, request: Any) -> dict[str, Any]:

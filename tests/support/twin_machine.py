@@ -112,6 +112,9 @@ class TwinMachine:
         self.memory.clear_dirty()
         return pages
 
+    def stats(self) -> dict[str, int]:
+        return {"tlb_misses": 0}
+
     def step(self, instructions: int) -> Stopped | None:
         """Run that many; or fewer, to the one at which the guest stops."""
         program = Program.read(taken(self.cpu["program"]).decode())
