@@ -25,6 +25,7 @@ from protos.common_pb2 import VmSpec
 PROGRAM = "limosa boot"
 COMMAND_ERROR = 2
 FAILED = 1
+STATE = platformdirs.user_state_path("limosa")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -65,8 +66,11 @@ def _port(text: str) -> int:
 def boot(
     kernel: Annotated[
         Path | None,
-        typer.Option(metavar="F", help="Linux kernel (bzImage or vmlinux) or Multiboot ELF; told apart by its header. "
-                     "Without it: the built-in guest."),
+        typer.Option(
+            metavar="F",
+            help="Linux kernel (bzImage or vmlinux) or Multiboot ELF; told apart by its header. "
+            "Without it: the built-in guest.",
+        ),
     ] = None,
     initrd: Annotated[Path | None, typer.Option(metavar="F", help="Initial RAM disk, for Linux.")] = None,
     append: Annotated[str | None, typer.Option(metavar="S", help="Kernel command line.")] = None,
@@ -75,26 +79,35 @@ def boot(
         typer.Option(metavar="F[,ARGS]", help="Multiboot module and its command line. May be repeated."),
     ] = None,
     bios: Annotated[Path | None, typer.Option(metavar="F", help="BIOS ROM image, started at the reset vector.")] = None,
-    image: Annotated[str | None, typer.Option(metavar="NAME", help="An image of the local store (`limosa image`).")] = None,
+    image: Annotated[
+        str | None, typer.Option(metavar="NAME", help="An image of the local store (`limosa image`).")
+    ] = None,
     memory: Annotated[int, typer.Option(parser=_size, metavar="SIZE", help="Memory: 64M, 1G, …")] = "128M",  # type: ignore[assignment]
     vmm: Annotated[str, typer.Option(callback=_one_of("native"), metavar="MODE", help="VMM mode: native.")] = "native",
     clock: Annotated[
         str,
-        typer.Option(callback=_one_of("real", "virtual"), metavar="KIND",
-                     help="real: the host's time. virtual: time is instructions executed, so every run is the same."),
+        typer.Option(
+            callback=_one_of("real", "virtual"),
+            metavar="KIND",
+            help="real: the host's time. virtual: time is instructions executed, so every run is the same.",
+        ),
     ] = "real",
     exit_port: Annotated[
         int | None,
-        typer.Option(parser=_port, metavar="PORT", help="A write of v there ends this program with status (v << 1) | 1, "
-                     "as QEMU's isa-debug-exit."),
+        typer.Option(
+            parser=_port,
+            metavar="PORT",
+            help="A write of v there ends this program with status (v << 1) | 1, as QEMU's isa-debug-exit.",
+        ),
     ] = None,
     timeout: Annotated[
         float | None, typer.Option(min=0.001, metavar="S", help="End after so many seconds, with status 124.")
     ] = None,
     stats: Annotated[bool, typer.Option("--stats", help="At the end, print what was executed, on stderr.")] = False,
     state: Annotated[
-        Path, typer.Option(envvar="LIMOSA_STATE_DIR", metavar="DIR", help="State directory: images, compiled interpreter.")
-    ] = platformdirs.user_state_path("limosa"),
+        Path,
+        typer.Option(envvar="LIMOSA_STATE_DIR", metavar="DIR", help="State directory: images, compiled interpreter."),
+    ] = STATE,
     machines: Annotated[str, typer.Option("--machinery", hidden=True)] = "node.domain.native:MACHINERY",
 ) -> None:
     """Run one machine here and now, its first serial port on this terminal. No cluster is needed.
@@ -111,7 +124,9 @@ def boot(
     Exit status: 0 powered off, or left · (v << 1) | 1 the guest wrote v to its exit port · 124 its time was up
                  1 it crashed or could not be booted · 2 wrong usage
     """
-    files = _files(kernel=kernel, initrd=initrd, append=append, modules=module or [], bios=bios, image=image, state=state)
+    files = _files(
+        kernel=kernel, initrd=initrd, append=append, modules=module or [], bios=bios, image=image, state=state
+    )
     spec = VmSpec(name="foreground", memory_bytes=memory, vmm=vmm, clock=clock, exit_port=exit_port or 0)
     kind = machinery.load(machines)
     kind.warm(state / "cache" / "native", terminal.say)
@@ -163,7 +178,9 @@ def _from_image(state: Path, name: str, initrd: Path | None, append: str | None,
     command_line = " ".join(part for part in (local.command_line, append or "") if part)
     found = initrd or local.initrd
     if local.kind == "linux":
-        return LinuxFiles(_read(local.kernel, "the kernel"), _read(found, "the initrd") if found else None, command_line)
+        return LinuxFiles(
+            _read(local.kernel, "the kernel"), _read(found, "the initrd") if found else None, command_line
+        )
     if local.kind == "multiboot":
         return MultibootFiles(_read(local.kernel, "the kernel"), command_line, tuple(_module(text) for text in modules))
     return BiosFiles(_read(local.kernel, "the BIOS ROM"))

@@ -170,6 +170,7 @@ class Hosting:
 
     async def remove(self, vm: HostedVm, event: Event, reason: str, *, closing: str = "destroyed") -> None:
         """End the VM here for good. The caller holds its lock."""
+        vm.require(event)
         await vm.end_process(closing)
         vm.apply(event, reason)
         if self.vms.get(vm.name) is vm:

@@ -75,17 +75,10 @@ class Migrations:
             raise NotFound(f"no migration {migration_id} to this node")
         async with record.lock:
             if record.resume_ns is None:
-                vm = record.vm
-                if vm is None or vm.state is State.GONE:
-                    raise FailedPrecondition(
-                        f"migration {migration_id} to this node has failed: there is nothing to run"
-                    )
-                async with vm.lock:
-                    vm.require(Event.ACTIVATE)
-                    await vm.process.ask(activate=migration_id)
-                    record.resume_ns = self._hosting.now_ns() - began
-                    vm.apply(Event.ACTIVATE)
-                    await vm.process.ask(console_attach=0)
+                if record.vm is None:
+                    raise FailedPrecondition(f"migration {migration_id} was never prepared on this node")
+                async with record.vm.lock:
+                    record.resume_ns = await self._run(record.vm, migration_id, began)
             return record.resume_ns
 
     async def abort(self, migration_id: str) -> None:
@@ -95,10 +88,10 @@ class Migrations:
             if record.resume_ns is not None:
                 raise FailedPrecondition(f"migration {migration_id} is committed: its VM runs here")
             record.aborted = True
-            vm = record.vm
-            if vm is not None and vm.state is not State.GONE:
-                async with vm.lock:
-                    await self._hosting.remove(vm, Event.ABORT, "its migration was aborted")
+            if record.vm is not None:
+                async with record.vm.lock:
+                    if record.vm.state is not State.GONE:
+                        await self._hosting.remove(record.vm, Event.ABORT, "its migration was aborted")
 
     async def migrate_out(self, request: MigrateOutRequest) -> OutgoingMigration:
         """Begin to move a running VM, or find the migration that has begun."""
@@ -151,8 +144,19 @@ class Migrations:
         vm = self._hosting.vms.get(migration.request.vm)
         if vm is not None and vm.outgoing is migration:
             async with vm.lock:
-                await self._hosting.remove(vm, Event.RELEASE, "moved", closing="moved")
+                if vm.state is not State.GONE:
+                    await self._hosting.remove(vm, Event.RELEASE, "moved", closing="moved")
         migration.verdict = "released"
+
+    async def _run(self, vm: HostedVm, migration_id: str, began_ns: int) -> int:
+        if vm.state is State.GONE:
+            raise FailedPrecondition(f"migration {migration_id} to this node has failed: there is nothing to run")
+        vm.require(Event.ACTIVATE)
+        await vm.process.ask(activate=migration_id)
+        resume_ns = self._hosting.now_ns() - began_ns
+        vm.apply(Event.ACTIVATE)
+        await vm.process.ask(console_attach=0)
+        return resume_ns
 
     async def _expect(self, migration_id: str, spec: VmSpec) -> tuple[HostedVm, PrepareIncomingReply]:
         vm = self._hosting.admit(spec, request_id="")

@@ -1,4 +1,4 @@
-"""What a machine boots, as bytes in hand: read from the node's blob cache or from the user's files, put into its memory.
+"""What a machine boots, as bytes in hand: read from the node's blob cache or from the user's files.
 
 Loaders know formats (`node.boot`), this file only which loader takes what. `kind_of` tells a Linux kernel from a
 Multiboot one by their headers, so that a user names a file and not its format.

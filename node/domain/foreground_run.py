@@ -1,4 +1,4 @@
-"""Runs one machine in this process until it stops, its time is up, or the user leaves; the guest's output loses nothing.
+"""Runs one machine in this process until it stops, its time is up, or the user leaves; no output is lost.
 
 Three threads: the guest's, which writes to the console log; one that reads the user's input; and this one, which
 writes the guest's output and waits for an end. When the output's reader is slow, the guest waits (`_on_write`), so that
@@ -64,7 +64,9 @@ class ForegroundRun:
                 in_time = self._changed.wait_for(lambda: self._ended or self._unshown(), left)
                 ended = self._ended
             if not in_time:
-                self._end(Ended(TIMED_OUT, f"the guest was still running after its time, {self._machine.now} ns of its own"))
+                self._end(
+                    Ended(TIMED_OUT, f"the guest was still running after its time, {self._machine.now} ns of its own")
+                )
             try:
                 self._show()
             except OSError as error:

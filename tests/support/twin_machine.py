@@ -45,7 +45,7 @@ def put(field: npt.NDArray[np.uint8], text: bytes) -> None:
 
 
 def taken(field: npt.NDArray[np.uint8]) -> bytes:
-    return field[0].tobytes().rstrip(b"\0")
+    return bytes(field[0]).rstrip(b"\0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,9 @@ async def test_failed_fetch_is_tried_again_by_the_next_asker(tmp_path: Path) -> 
     assert (await blobs.path(digest_of(CONTENT))).exists()
 
 
-@pytest.mark.parametrize("digest", ["", "sha256:..", "sha256:" + "A" * 64, "md5:" + "0" * 32, "sha256:../../etc/passwd"])
+@pytest.mark.parametrize(
+    "digest", ["", "sha256:..", "sha256:" + "A" * 64, "md5:" + "0" * 32, "sha256:../../etc/passwd"]
+)
 async def test_what_is_no_digest_never_becomes_a_path(tmp_path: Path, digest: str) -> None:
     with pytest.raises(InvalidArgument, match="no digest"):
         await cache(tmp_path, Storage()).path(digest)

@@ -36,7 +36,12 @@ async def test_output_of_another_thread_arrives_whole_in_few_messages() -> None:
     console, reader = TwinConsole(), Reader()
     ConsolePump(console, reader.take).attach(0)
     expected = b"".join(b"line %d\n" % n for n in range(500))
-    writer = threading.Thread(target=lambda: [console.write(bytes([byte])) for byte in expected])
+
+    def write() -> None:
+        for byte in expected:
+            console.write(bytes([byte]))
+
+    writer = threading.Thread(target=write)
     writer.start()
     await reader.has(len(expected))
     writer.join()
