@@ -12,6 +12,9 @@ from node.migration.link import Link
 from node.migration.records import Record
 from node.migration.stream import Reader, Steps, Writer
 
+DRAINED_BYTES = 64 << 10
+DRAINS = 4096  # of these, at most: a peer who never stops is left
+
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 
@@ -43,6 +46,14 @@ class Channel:
             return
         with suppress(LinkLost, StreamCorrupt):
             await self.send(record)
+
+    async def drain(self) -> None:
+        """Read on, to no purpose, until the peer has heard and closes: a socket closed before its input is read resets
+        the connection, and our last word is lost with it."""
+        scratch = memoryview(bytearray(DRAINED_BYTES))
+        with suppress(LinkLost):
+            for _ in range(DRAINS):
+                await self.link.receive_into(scratch)
 
     async def _send(self, buffers: list[bytes | memoryview]) -> None:
         self.whole = False

@@ -2,7 +2,7 @@
 
     source -> target   opened -HEADER-> rounds -(PAGES, ZEROS, ROUND_END)*, last ROUND_END-> paused -STATE-> loaded
                        -DIGEST-> digested -END-> ended [-PAGE_DIGESTS-> ended]        ABORT ends it from anywhere
-    target -> source   opened -ACCEPT-> accepted -RECEIVED-> received -LOADED-> loaded -READY-> closed
+    target -> source   opened -ACCEPT-> accepted -TAKEN*, RECEIVED-> received -LOADED-> loaded -READY-> closed
                        or, loaded -DIFFERS-> differing -MISMATCH-> closed             FAILED ends it from anywhere
 
 An unknown pair is an error; both the writer and the reader of a direction walk its table, so a bug at the one end and
@@ -33,7 +33,7 @@ SOURCE: dict[str, dict[Event, str]] = {
 
 TARGET: dict[str, dict[Event, str]] = {
     "opened": {Type.ACCEPT: "accepted", Type.REFUSE: "closed", Type.FAILED: "closed"},
-    "accepted": {Type.RECEIVED: "received", Type.FAILED: "closed"},
+    "accepted": {Type.TAKEN: "accepted", Type.RECEIVED: "received", Type.FAILED: "closed"},
     "received": {Type.LOADED: "loaded", Type.FAILED: "closed"},
     "loaded": {
         Type.READY: "closed",

@@ -38,7 +38,7 @@ class Plan:
 
     @property
     def batch_pages(self) -> int:
-        """Pages between two looks at `Cancel`: on a limited link a tenth of a second's, so that cancelling is prompt."""
+        """Pages between two looks at `Cancel`: at most a tenth of a second's on a limited link."""
         a_tenth = self.bandwidth_bytes_per_s // (10 * PAGE_BYTES)
         return min(BATCH_PAGES, max(1, a_tenth)) if self.bandwidth_bytes_per_s else BATCH_PAGES
 
@@ -136,10 +136,8 @@ class Outgoing:
         """A send that fails because the target gave up fails with the target's reason, if that arrived."""
         try:
             await self.channel.send(record)
-        except LinkLost:
-            if self.channel.link.readable():
-                raise await self._out_of_turn() from None
-            raise
+        except LinkLost as lost:
+            raise await self._reason(lost) from None
 
     async def answer(self) -> Record:
         """The target's next record; its refusals and failures are raised."""
@@ -157,6 +155,17 @@ class Outgoing:
         octets = self.channel.writer.octets
         rate = per_second(octets - octets_before, now - begun_ns)
         self.observe(Progress(len(self.rounds) + 1, of_pages - sent_pages, octets, rate))
+
+    async def _reason(self, lost: LinkLost) -> MigrationError:
+        """Why the target is gone, if it said so; it may have said things in good order before."""
+        try:
+            while self.channel.link.readable():
+                await self.answer()
+        except LinkLost:
+            return lost
+        except MigrationError as said:
+            return said
+        return lost
 
     async def _out_of_turn(self) -> MigrationError:
         """While it is being sent to, a target may say only that it has failed."""

@@ -47,6 +47,7 @@ class Type(IntEnum):
     DIFFERS = 70
     MISMATCH = 71
     FAILED = 72
+    TAKEN = 73
 
 
 class Record(Protocol):
@@ -336,6 +337,22 @@ class Accept:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """All pages of this round are in the target's memory (not said of the last round: RECEIVED says more)."""
+
+    round: int
+    TYPE: ClassVar[Type] = Type.TAKEN
+    LIMITS: ClassVar[tuple[int, int]] = (4, 4)
+
+    def pack(self) -> bytes:
+        return struct.pack("<I", self.round)
+
+    @classmethod
+    def unpack(cls, body: bytes) -> Self:
+        return cls(*struct.unpack("<I", body))
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """Memory and state are in; what the target counted."""
 
@@ -426,6 +443,6 @@ RECORDS: dict[Type, type[Record]] = {
     record.TYPE: record
     for record in (
         *(Header, Pages, Zeros, RoundEnd, State, DigestRecord, End, PageDigests, Abort),
-        *(Accept, Refuse, Received, Loaded, Ready, Differs, Mismatch, Failed),
+        *(Accept, Refuse, Taken, Received, Loaded, Ready, Differs, Mismatch, Failed),
     )
 }

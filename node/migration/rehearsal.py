@@ -41,7 +41,8 @@ class Scenario:
     forget: frozenset[int] = frozenset()  # pages whose writes go unmarked
     cancel_at_ns: int | None = None
     interrupt_at_step: int | None = None  # throw into the source when it is resumed for the n-th time
-    verdict: Verdict = Verdict.COMMIT
+    verdict: Verdict | None = Verdict.COMMIT  # None: the authority fails
+    verdict_after_ns: int = 0
     target_ram_bytes: int | None = None
 
 
@@ -69,14 +70,20 @@ class Rehearsal:
 class _Authority:
     """The commit point of a rehearsal: decides as told, and lets the target run on COMMIT."""
 
-    def __init__(self, verdict: Verdict, activate: Callable[[], None]) -> None:
-        self._verdict = verdict
+    def __init__(self, scenario: Scenario, time: VirtualTime, activate: Callable[[], None]) -> None:
+        self._scenario = scenario
+        self._time = time
         self._activate = activate
 
     async def decide(self, ready: Ready) -> Verdict:
-        if self._verdict is Verdict.COMMIT:
+        verdict, after = self._scenario.verdict, self._scenario.verdict_after_ns
+        if after:
+            await self._time.sleep_until(self._time.now_ns() + after)
+        if verdict is None:
+            raise ConnectionError("the commit authority does not answer")
+        if verdict is Verdict.COMMIT:
             self._activate()
-        return self._verdict
+        return verdict
 
 
 class _Stage:
@@ -111,7 +118,7 @@ class _Stage:
             plan,
             clock=time,
             workers=Inline(),
-            authority=_Authority(scenario.verdict, self.target.resume),
+            authority=_Authority(scenario, time, self.target.resume),
             observe=self.notices.append,
             cancel=self.cancel,
         )

@@ -36,6 +36,7 @@ from node.migration.records import (
     Record,
     RoundEnd,
     State,
+    Taken,
 )
 from node.migration.report import DowntimeClock, Round
 
@@ -52,7 +53,11 @@ async def reserve(out: Outgoing) -> None:
 
 
 async def send_round(out: Outgoing, *, last: bool = False) -> Round:
-    """Send `out.remaining`, page by page marked or copied; the round is not yet judged."""
+    """Send `out.remaining`, page by page marked or copied; the round is not yet judged.
+
+    A round ends when the target has taken it, not when the socket has: else the bandwidth would be the buffers', and
+    the guest would be paused while the target still works off what lies in them.
+    """
     number, total, sent = len(out.rounds) + 1, len(out.remaining), 0
     begun, before = out.now(), out.channel.writer.octets
     normal = zero = 0
@@ -67,6 +72,8 @@ async def send_round(out: Outgoing, *, last: bool = False) -> Round:
         sent = normal + zero
         out.progress(sent, total, begun, before)
     await out.send(RoundEnd(number, last, normal, zero, out.channel.writer.octets))
+    if not last and expected(await out.answer(), Taken).round != number:
+        raise StreamCorrupt(f"the target took another round than {number}")
     octets, duration = out.channel.writer.octets - before, out.now() - begun
     return Round(number, normal, zero, octets, duration, bytes_per_s=per_second(octets, duration))
 

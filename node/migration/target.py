@@ -2,8 +2,9 @@
 
 `migrate_in` returns when everything is received, loaded, verified against the source's digest and READY was handed to
 the link. From then on no link decides about the machine: only the target's own agent, on the commit authority's word,
-runs it or frees it (so a link that is lost under READY is not a failure here: the source may have read it). Any failure before that is told to the source if the link allows, and raised; the caller frees the
-machine. What the target writes on the way is guest memory and, once all octets are in and checked, the records.
+runs it or frees it (so a link that is lost under READY is no failure here: the source may have read it). Any failure
+before that is told to the source if the link allows, and raised; the caller frees the machine. What the target writes
+on the way is guest memory and, once all octets are in and checked, the records.
 """
 
 from collections.abc import Awaitable
@@ -46,6 +47,7 @@ from node.migration.records import (
     Refuse,
     RoundEnd,
     State,
+    Taken,
     Zeros,
 )
 from node.migration.stream import Reader, Writer
@@ -70,6 +72,8 @@ async def migrate_in(machine: TargetMachine, link: Link, migration_id: str, *, c
         failure = as_migration_error(error)
         if not isinstance(failure, LinkLost) and not incoming.aborted:
             await incoming.channel.tell(incoming.last_word(failure))
+            if isinstance(error, Exception):
+                await incoming.channel.drain()
         if isinstance(error, Exception) and failure is not error:
             raise failure from error
         raise
@@ -140,6 +144,7 @@ class _Incoming:
                     self.ledger.end_round(record, octets_before)
                     if record.last:
                         break
+                    await self.channel.send(Taken(record.round))
                 case _:
                     raise StreamCorrupt(f"{record.TYPE.name} came among the pages")
         self.hashing = self.workers.begin(partial(chunk_digests, self.machine.memory))
