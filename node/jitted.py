@@ -13,6 +13,7 @@ The rules for jitted code, so that both readings agree (numba and Python ints di
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, ParamSpec, TypeVar, get_type_hints
 
 import numpy as np
@@ -37,16 +38,56 @@ def record_dtype(shape: type) -> np.dtype[np.void]:
     return np.dtype(fields, align=True)
 
 
+class RecordView:
+    """A record as attributes over someone else's bytes, all values plain Python ints (numpy's own record views lose field
+    names such as `base` and `flags` to methods). Subclasses are made by `view_class`."""
+
+    def __init__(self, memory: memoryview) -> None:
+        self._by_size = {1: memory, 2: memory.cast("H"), 4: memory.cast("I"), 8: memory.cast("q")}
+
+
+@cache
+def view_class(dtype: np.dtype[np.void]) -> type[RecordView]:
+    """A RecordView with an attribute for each field; array fields are memoryviews, which index like lists."""
+    attributes: dict[str, Any] = {}
+    for name in dtype.names or ():
+        field, offset = (dtype.fields or {})[name][:2]
+        attributes[name] = _array_field(offset, field) if field.subdtype else _scalar_field(offset, field.itemsize)
+    return type("Record", (RecordView,), attributes)
+
+
+def _scalar_field(offset: int, size: int) -> property:
+    index = offset // size
+
+    def read(self: RecordView) -> int:
+        return self._by_size[size][index]
+
+    def write(self: RecordView, value: int) -> None:
+        self._by_size[size][index] = value
+
+    return property(read, write)
+
+
+def _array_field(offset: int, field: np.dtype[Any]) -> property:
+    assert field.subdtype is not None
+    code = {"int64": "q", "uint64": "Q"}[field.subdtype[0].name]
+
+    def read(self: RecordView) -> memoryview:
+        return self._by_size[1][offset : offset + field.itemsize].cast(code)
+
+    return property(read)
+
+
 def new_record(dtype: np.dtype[np.void]) -> tuple[npt.NDArray[np.void], Any]:
-    """A zeroed array of one record, and that record as attributes (`record.eip`), both over the same memory."""
+    """A zeroed array of one record, and that record as attributes, both over the same memory."""
     array = np.zeros(1, dtype)
-    return array, array.view(np.recarray)[0]
+    return array, view_class(dtype)(memoryview(array.view(np.uint8)))
 
 
 def record_at(address: int, dtype: np.dtype[np.void]) -> Any:
     """The record of `dtype` that lies at an address of this process (plain Python's way to follow one)."""
     buffer = (ctypes.c_char * dtype.itemsize).from_address(address)
-    return np.frombuffer(buffer, dtype).view(np.recarray)[0]
+    return view_class(dtype)(memoryview(buffer).cast("B"))
 
 
 @dataclass(frozen=True, slots=True)

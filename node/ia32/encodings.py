@@ -33,6 +33,7 @@ class Handler:
     may_leave: bool
     ends: str  # as in Row
     counts: bool  # reads or spends m.left
+    direct: bool  # a branch whose target is fixed relative to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +169,11 @@ def _number(built: Tables, numbers: dict[tuple[Any, ...], int], x: Encoding, for
     constants = tuple(form if c == -1 else c for c in x.constants)
     row = x.row
     may_leave = row.faults == "always" or (row.faults == "mem" and form == MEM)
-    key = (row.semantic, constants, may_leave, row.ends, row.counts)
+    direct = row.ends in ("branch", "cc") and any(o[0] == "J" for o in operand_letters(row))
+    key = (row.semantic, constants, may_leave, row.ends, row.counts, direct)
     if key not in numbers:
         numbers[key] = len(built.handlers)
-        built.handlers.append(Handler(row.semantic, constants, may_leave, row.ends, row.counts))
+        built.handlers.append(Handler(row.semantic, constants, may_leave, row.ends, row.counts, direct))
     return numbers[key]
 
 

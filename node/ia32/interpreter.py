@@ -27,6 +27,7 @@ from node.ia32.state import (
     TF,
     Cpu,
     Machine,
+    Op,
 )
 from node.jitted import inlined, jitted, primitive
 
@@ -88,6 +89,34 @@ def _advance(c: Cpu, m: Machine) -> None:
         single_step(c, m)
 
 
+@jitted
+def stop_before(c: Cpu, e: Op) -> None:
+    """Point c.eip at `e` itself."""
+    c.eip = (c.eip + int(e.at)) & code_mask(c)
+
+
+@jitted
+def settle(c: Cpu, m: Machine, e: Op, ended: int) -> None:
+    """`e` has set m.leave: count it and step over it if it completed, stay before it otherwise."""
+    if m.leave != LEAVE_AFTER:
+        stop_before(c, e)
+        return
+    m.left -= 1
+    if ended == 0:
+        c.eip = next_eip(c, e) & code_mask(c)
+
+
+@jitted
+def follow(c: Cpu, m: Machine, e: Op, before: int) -> int:
+    """The target of a direct branch just taken, remembered in `e.link` when it is sure to stay the same: on the same page
+    (whatever maps there next time), in a segment without a limit. `before`: c.eip of the branch's block."""
+    address = find(c, m)
+    base = c.base[CS]
+    if address > m.ops and c.limit[CS] == M32 and (base + before) >> 12 == (base + c.eip) >> 12:
+        e.link = address
+    return address
+
+
 @primitive(arguments=("cpu", "machine", "i64"), result="void", symbol="limosa_execute")
 def execute(c: Cpu, m: Machine, address: int) -> None:
     """Run Ops from `address` on until the budget ends, something leaves, or a block cannot be found.
@@ -98,32 +127,27 @@ def execute(c: Cpu, m: Machine, address: int) -> None:
     while address:
         e = op_at(address)
         number = int(e.handler)
+        handler = handlers[number]
         if number == DEAD_HANDLER:
             return
         if number == FALL_HANDLER:
-            c.eip = (c.eip + int(e.at)) & code_mask(c)
+            stop_before(c, e)
             address = find(c, m)
             continue
-        handler = handlers[number]
         if handler is None:
             undefined(m)
-            c.eip = (c.eip + int(e.at)) & code_mask(c)
+            stop_before(c, e)
             return
         gone = handler.semantic(c, m, e, *handler.constants)
-        ended = handler.ends in ("always", "branch") or (handler.ends == "cc" and gone == 1)
-        if m.leave == LEAVE_AFTER:
-            m.left -= 1
-            if not ended:
-                c.eip = next_eip(c, e) & code_mask(c)
-            return
+        ended = 1 if handler.ends in ("always", "branch") or (handler.ends == "cc" and gone == 1) else 0
         if m.leave != STAY:
-            c.eip = (c.eip + int(e.at)) & code_mask(c)
+            settle(c, m, e, ended)
             return
         m.left -= 1
-        if not ended:
+        if ended == 0:
             address += OP_BYTES
             if m.left == 0:
-                c.eip = (c.eip + int(op_at(address).at)) & code_mask(c)
+                stop_before(c, op_at(address))
                 return
         elif m.left == 0 or handler.ends == "always":
             return

@@ -13,7 +13,8 @@
 #include "workload.h"
 
 static const struct workload *const workloads[] = {
-    &workload_idle, &workload_tick, &workload_dirty, &workload_console, &workload_work, &workload_exit,
+    &workload_idle, &workload_tick,  &workload_dirty, &workload_console,
+    &workload_work, &workload_fault, &workload_exit,
 };
 
 enum { WORKLOADS = sizeof workloads / sizeof *workloads };
@@ -28,11 +29,26 @@ static const struct workload *find_workload(const char *name)
     return 0;
 }
 
+/* "  tick [count=]", then what it does. */
+static void list_workload(const struct workload *workload)
+{
+    print("  %s", workload->name);
+    for (const char *c = workload->options; *c; c++) {
+        if (c == workload->options || c[-1] == ' ')
+            print(" [");
+        if (*c != ' ')
+            print("%c", *c);
+        if (c[1] == ' ' || c[1] == '\0')
+            print("=]");
+    }
+    print("\n      %s\n", workload->summary);
+}
+
 static void list_workloads(void)
 {
     print("The command line names one of these workloads first:\n");
     for (u32 i = 0; i < WORKLOADS; i++)
-        print("  %s %s\n      %s\n", workloads[i]->name, workloads[i]->options, workloads[i]->summary);
+        list_workload(workloads[i]);
     print("Each takes exit=V: at its end, write V to the debug-exit port 0xf4 (0x7f if it failed).\n");
 }
 

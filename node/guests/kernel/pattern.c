@@ -23,6 +23,7 @@ void pattern_write(u32 *memory, u32 page, u32 generation, u32 words)
     u32 value = series.base + 2 * series.step;
     memory[0] = page;
     memory[1] = generation;
+#pragma GCC unroll 8 /* the guest's rate is bound by these two loops, and the CPU under it may be an interpreter */
     for (u32 i = 2; i < words - 1; i++, value += series.step)
         memory[i] = value;
     memory[words - 1] = series.sum;
@@ -36,6 +37,7 @@ u32 pattern_check(const u32 *memory, u32 page, u32 generation, u32 words)
         return 0;
     if (memory[1] != generation)
         return 1;
+#pragma GCC unroll 8
     for (u32 i = 2; i < words - 1; i++, value += series.step)
         if (memory[i] != value)
             return i;

@@ -9,4 +9,4 @@ struct workload {
 };
 
 extern const struct workload workload_idle, workload_tick, workload_dirty, workload_console, workload_work,
-    workload_exit;
+    workload_fault, workload_exit;
