@@ -19,14 +19,12 @@ def main() -> None:
 
     given = _arguments()
     _log_as(given.log_format)
-    host, _, port = given.listen.rpartition(":")
-    if not port.isdecimal():
-        raise SystemExit(f"python -m node: --listen {given.listen!r} is no HOST:PORT")
+    host, port = given.listen
     settings = NodeSettings(
         name=given.name,
         directory=given.state / "cluster" / "nodes" / given.name,
         listen_host=host,
-        listen_port=int(port),
+        listen_port=port,
         advertise_host=given.advertise or host,
         controller=given.controller,
         token=given.token_file.read_text().strip() if given.token_file else "",
@@ -42,7 +40,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m node", description="Host virtual machines for a Limosa cluster.")
     parser.add_argument("--name", required=True, help="this node's name in the cluster")
     parser.add_argument("--state", required=True, type=Path, metavar="DIR", help="the state directory")
-    parser.add_argument("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="port 0: any free one")
+    parser.add_argument(
+        "--listen", type=_address, default="127.0.0.1:0", metavar="HOST:PORT", help="port 0: any free one"
+    )
     parser.add_argument(
         "--advertise", default="", metavar="HOST", help="how others reach this host (default: --listen's)"
     )
@@ -55,6 +55,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--machinery", default="node.domain.native:MACHINERY", help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 0xFFFF:
+        raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT")
+    return host, int(port)
 
 
 def _size(text: str) -> int:

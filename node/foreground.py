@@ -25,6 +25,7 @@ from protos.common_pb2 import VmSpec
 PROGRAM = "limosa boot"
 COMMAND_ERROR = 2
 FAILED = 1
+FILE_BYTES_MAX = 1 << 30
 STATE = platformdirs.user_state_path("limosa")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -193,9 +194,13 @@ def _module(text: str) -> tuple[bytes, str]:
 
 def _read(file: Path, what: str) -> bytes:
     try:
-        return file.read_bytes()
+        with file.open("rb") as content:
+            read = content.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         raise CannotBoot(f"{what} {file} cannot be read: {error.strerror}") from None
+    if len(read) > FILE_BYTES_MAX:
+        raise CannotBoot(f"{what} {file} is larger than {FILE_BYTES_MAX >> 20} MiB")
+    return read
 
 
 def _print_stats(machine: GuestMachine, seconds: float) -> None:

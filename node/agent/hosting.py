@@ -14,7 +14,7 @@ import structlog
 from node.agent.blobs import BlobCache
 from node.agent.console import ConsoleMirror
 from node.agent.domain_link import DomainLink
-from node.agent.errors import AlreadyExists, DomainDied, FailedPrecondition, NotFound, ResourceExhausted
+from node.agent.errors import AlreadyExists, DomainDied, FailedPrecondition, NodeError, NotFound, ResourceExhausted
 from node.agent.hosted_vm import HostedVm
 from node.agent.notices import Death, Notice, Notices
 from node.agent.specification import check, files
@@ -82,7 +82,7 @@ class Hosting:
             vm.require(Event.START)
             if vm.state is not State.CREATED:
                 await self._build_afresh(vm)
-            await vm.process.ask(start=Empty())
+            await self._start(vm)
             vm.create_to_first_instruction_ns = vm.building_ns + self.now_ns() - began
             vm.building_ns = 0
             vm.apply(Event.START)
@@ -128,8 +128,11 @@ class Hosting:
         await self.vm(name).process.ask(console_input=data)
 
     async def describe_all(self) -> list[VmInfo]:
-        shown = [vm for vm in self.vms.values() if vm.state is not State.BUILDING]
-        return list(await asyncio.gather(*(vm.describe() for vm in shown)))
+        return list(await asyncio.gather(*(vm.describe() for vm in self._built())))
+
+    def present(self) -> list[NodeEvent]:
+        """The present state of every VM, as an event."""
+        return [vm.event() for vm in self._built()]
 
     async def shut_down(self) -> None:
         """End every VM's process, for the end of the agent."""
@@ -189,7 +192,15 @@ class Hosting:
         async with vm.lock:
             migration.verdict = "cancelled"
             if vm.state is State.DECIDING:
-                vm.apply(Event.CANCEL, "its migration was cancelled")
+                vm.apply(Event.CANCEL)
+
+    async def _start(self, vm: HostedVm) -> None:
+        try:
+            await vm.process.ask(start=Empty())
+        except NodeError as error:
+            await vm.end_process("crashed")
+            vm.apply(Event.DOMAIN_DIED, f"it could not be started: {error}")
+            raise
 
     async def _build_afresh(self, vm: HostedVm) -> None:
         self._reserve(vm)
@@ -199,6 +210,9 @@ class Hosting:
         except BaseException:
             await vm.end_process("stopped")
             raise
+
+    def _built(self) -> list[HostedVm]:
+        return [vm for vm in self.vms.values() if vm.state is not State.BUILDING]
 
     def _reserve(self, vm: HostedVm) -> None:
         free = self.memory_bytes - sum(other.memory_reserved for other in self.vms.values())
@@ -254,7 +268,7 @@ class Hosting:
         if kind == "ready_to_commit":
             vm.apply(Event.MIGRATION_READY)
         elif kind == "failed" and vm.state is State.MIGRATING:
-            vm.apply(Event.MIGRATION_FAILED, event.failed.error)
+            vm.apply(Event.MIGRATION_FAILED)
         vm.outgoing.take(event)
 
     def _publish(self, event: NodeEvent) -> None:

@@ -48,9 +48,11 @@ class IncomingMigration:
 
 
 class Migrations:
-    def __init__(self, hosting: Hosting, listen_host: str) -> None:
+    def __init__(self, hosting: Hosting, *, listen_host: str, advertise_host: str) -> None:
+        """Page channels arrive at `listen_host`, which sources reach as `advertise_host`."""
         self._hosting = hosting
         self._listen_host = listen_host
+        self._advertise_host = advertise_host
         self._incoming: Remembered[IncomingMigration] = Remembered()
         self._outgoing: Remembered[OutgoingMigration] = Remembered()
 
@@ -115,7 +117,7 @@ class Migrations:
             except BaseException as error:
                 migration.fail("internal", str(error))
                 if vm.link is not None and not vm.link.ended.done():
-                    vm.apply(Event.MIGRATION_FAILED, str(error))
+                    vm.apply(Event.MIGRATION_FAILED)
                 raise
             return self._outgoing.add(request.migration_id, migration)
 
@@ -171,4 +173,4 @@ class Migrations:
                 raise
             vm.incoming_id = migration_id
             vm.apply(Event.EXPECT)
-        return vm, PrepareIncomingReply(host=listening.host, port=listening.port, token=token)
+        return vm, PrepareIncomingReply(host=self._advertise_host, port=listening.port, token=token)

@@ -97,7 +97,8 @@ def _add_services(server: grpc.aio.Server, settings: NodeSettings, hosting: Host
         memory_bytes=settings.memory_bytes,
         cpus=os.cpu_count() or 1,
     )
-    service = NodeService(hosting, Migrations(hosting, settings.advertise_host), description)
+    migrations = Migrations(hosting, listen_host=settings.listen_host, advertise_host=settings.advertise_host)
+    service = NodeService(hosting, migrations, description)
     node_pb2_grpc.add_NodeServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
     alive = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(alive, server)

@@ -126,7 +126,7 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
 
     @_stream
     async def Watch(self, request: pb.WatchRequest) -> AsyncIterator[pb.NodeEvent]:
-        async for event in self._hosting.watchers.follow([vm.event() for vm in self._hosting.vms.values()]):
+        async for event in self._hosting.watchers.follow(self._hosting.present()):
             yield event
 
     @_unary

@@ -27,6 +27,7 @@ class Ended:
 
     status: int
     text: str
+    by_guest: bool = False
 
 
 class ForegroundRun:
@@ -35,6 +36,7 @@ class ForegroundRun:
         self._changed = threading.Condition()
         self._shown = machine.console.read(0)[0]
         self._ended: Ended | None = None
+        self._deadline: float | None = None
         self._broken = False  # nobody takes the output any more
         machine.console.on_write = self._on_write
         self._thread = kind.thread(machine, lambda stopped: self._end(_ending(stopped)), lambda: None)
@@ -43,46 +45,52 @@ class ForegroundRun:
         """Returns when the guest will run no more; the terminal is as before."""
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        if timeout_s is not None:
+            self._deadline = time.monotonic() + timeout_s
         with terminal.raw(STDIN) as is_terminal:
             if is_terminal:
                 terminal.say("Ctrl+] leaves, and ends the machine")
             self._thread.start()
             threading.Thread(target=self._read, args=(is_terminal,), daemon=True).start()
             try:
-                self._show_until_end(deadline)
+                self._show_until_end()
             finally:
                 self._let_go()
                 self._thread.stop()
         assert self._ended is not None, "the loop above ends with the machine"
         return self._ended
 
-    def _show_until_end(self, deadline: float | None) -> None:
+    def _show_until_end(self) -> None:
+        """The guest's own end comes after its last byte; an end from outside does not wait for a slow reader."""
         while True:
             with self._changed:
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                in_time = self._changed.wait_for(lambda: self._ended or self._unshown(), left)
+                self._changed.wait_for(lambda: self._ended or self._unshown(), self._time_left())
                 ended = self._ended
-            if not in_time:
-                self._end(
-                    Ended(TIMED_OUT, f"the guest was still running after its time, {self._machine.now} ns of its own")
-                )
             try:
                 self._show()
             except OSError as error:
                 self._end(Ended(OUTPUT_CLOSED, f"the output cannot be written any more: {error.strerror}"))
                 return
-            if ended is not None:
+            if ended is not None or self._hurried():
                 return
 
     def _show(self) -> None:
         """Write all that the guest wrote so far."""
-        while self._unshown():
+        while self._unshown() and not self._hurried():
             offset, data = self._machine.console.read(self._shown)
-            terminal.write_all(STDOUT, data)
+            terminal.write_all(STDOUT, data, enough=self._hurried)
             with self._changed:
                 self._shown = offset + len(data)
                 self._changed.notify_all()
+
+    def _hurried(self) -> bool:
+        """Has somebody outside decided that it is over?"""
+        if self._time_left() == 0.0:
+            self._end(Ended(TIMED_OUT, "its time was up, and the guest was still running"))
+        return self._ended is not None and not self._ended.by_guest
+
+    def _time_left(self) -> float | None:
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
 
     def _unshown(self) -> int:
         return self._machine.console.total - self._shown
@@ -118,10 +126,10 @@ class ForegroundRun:
 def _ending(stopped: GuestStopped) -> Ended:
     match stopped.kind:
         case "exit":
-            return Ended(stopped.exit_status, "")
+            return Ended(stopped.exit_status, "", by_guest=True)
         case "halted":
-            return Ended(0, "")
+            return Ended(0, "", by_guest=True)
         case "reset":
-            return Ended(0, f"the guest reset the machine: {stopped.text}")
+            return Ended(0, f"the guest reset the machine: {stopped.text}", by_guest=True)
         case _:
-            return Ended(1, f"the guest crashed: {stopped.text}")
+            return Ended(1, f"the guest crashed: {stopped.text}", by_guest=True)

@@ -20,6 +20,7 @@ import argparse
 import contextlib
 import gc
 import os
+import resource
 import signal
 import socket
 import traceback
@@ -33,12 +34,14 @@ from node.domain.process import run
 
 SPLIT_FAILED = 1
 DOMAIN_FAILED = 70
+OOM_SCORE = "500"
 
 
 def main() -> None:
     settings = _arguments()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the agent's business, which closes our socket
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash must not write a guest's memory to a file
     control = socket.socket(fileno=settings.control_fd)
     control.set_inheritable(False)
     kind = machinery.load(settings.machinery)
@@ -103,6 +106,7 @@ def _become_domain(control: socket.socket, kind: Machinery, name: str, channel: 
     try:
         control.close()
         Path("/proc/self/comm").write_text(f"vm:{name}"[:15])
+        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)  # a host short of memory ends a VM, not the agent
         run(channel, kind)
     except BaseException:
         traceback.print_exc()

@@ -5,6 +5,7 @@ our own messages still begin at the left margin. Input that is no terminal is ha
 """
 
 import os
+import select
 import sys
 import termios
 import tty
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 
 LEAVE = b"\x1d"  # Ctrl+]
 READ_BYTES = 1024
+PATIENCE_S = 0.1
 
 
 @contextmanager
@@ -43,10 +45,12 @@ def read_keys(descriptor: int, *, is_terminal: bool, typed: Callable[[bytes], No
             return
 
 
-def write_all(descriptor: int, data: bytes) -> None:
-    """All of it, however slowly the reader takes it."""
-    while data:
-        data = data[os.write(descriptor, data) :]
+def write_all(descriptor: int, data: bytes, *, enough: Callable[[], bool]) -> None:
+    """All of it, however slowly the reader takes it, unless it becomes `enough` meanwhile."""
+    while data and not enough():
+        _, writable, _ = select.select([], [descriptor], [], PATIENCE_S)
+        if writable:  # then there is room for PIPE_BUF bytes
+            data = data[os.write(descriptor, data[: select.PIPE_BUF]) :]
 
 
 def say(text: str) -> None:
