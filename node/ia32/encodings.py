@@ -22,7 +22,7 @@ from node.ia32.rows import COND, FORM, SIZE, Row
 FAMILIES = (
     "alu", "shift", "muldiv", "move", "stack", "control", "bits", "flag_bits", "decimal", "strings", "atomic",
     "segmentation", "far", "interrupts", "control_registers", "descriptor_tables", "flags_stack", "io", "system",
-    "x87_load_store", "x87_arithmetic", "x87_compare", "x87_transcendental", "x87_control",
+    "x87_load_store", "x87_arithmetic", "x87_compare", "x87_transcendental", "x87_control", "x87_stack", "x87_environment",
 )  # fmt: skip
 
 
