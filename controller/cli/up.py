@@ -55,6 +55,7 @@ def register(app: typer.Typer) -> None:
 
 def up(
     nodes: Annotated[int, typer.Option("--nodes", "-n", min=1, max=NODES_MAX, help="How many nodes.")] = 2,
+    machinery: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Start a cluster on this machine, or repair the one that is there.
 
@@ -64,11 +65,14 @@ def up(
     limosa migrate a n2
     limosa down
     """
-    bring_up(state_dir(), nodes, message)
+    bring_up(state_dir(), nodes, message, machinery=machinery)
 
 
-def bring_up(state: StateDir, nodes: int, say: Say) -> ClusterFile:
-    """Start what is missing; an `up` that cannot start a new cluster leaves nothing of it."""
+def bring_up(state: StateDir, nodes: int, say: Say, *, machinery: str = "") -> ClusterFile:
+    """Start what is missing; an `up` that cannot start a new cluster leaves nothing of it.
+
+    `machinery` names what the nodes run guests with, if not the product's own (see node.domain.machinery).
+    """
     if not 1 <= nodes <= NODES_MAX:
         raise Usage(f"--nodes {nodes}: it must be 1 to {NODES_MAX}")
     with state.lock():
@@ -77,7 +81,7 @@ def bring_up(state: StateDir, nodes: int, say: Say) -> ClusterFile:
         if cluster is None:
             cluster = _new_cluster(state)
         try:
-            started = _start_missing(state, cluster, nodes, say)
+            started = _start_missing(state, cluster, nodes, machinery, say)
         except (ControllerError, KeyboardInterrupt, OSError):
             if fresh:
                 take_down(state, lambda _: None)
@@ -98,7 +102,7 @@ def _new_cluster(state: StateDir) -> ClusterFile:
     return cluster
 
 
-def _start_missing(state: StateDir, cluster: ClusterFile, nodes: int, say: Say) -> int:
+def _start_missing(state: StateDir, cluster: ClusterFile, nodes: int, machinery: str, say: Say) -> int:
     """How many parts had to be started."""
     started = 0
     for name, arguments in (
@@ -111,7 +115,10 @@ def _start_missing(state: StateDir, cluster: ClusterFile, nodes: int, say: Say) 
             started += 1
     wanted = dict.fromkeys([*cluster.nodes, *(f"n{i}" for i in range(1, nodes + 1))])
     missing = [name for name in wanted if not _lives(cluster.parts.get(name))]
-    starting_nodes = [_start(state, cluster, name, "node", _node_arguments(state, cluster, name)) for name in missing]
+    chosen = ["--machinery", machinery] if machinery else []
+    starting_nodes = [
+        _start(state, cluster, name, "node", [*_node_arguments(state, cluster, name), *chosen]) for name in missing
+    ]
     _await_nodes(state, cluster, list(wanted), starting_nodes, say)
     return started + len(missing)
 
