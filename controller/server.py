@@ -9,8 +9,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from controller.api import ControllerService, MembershipService
@@ -36,7 +35,7 @@ class Server:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._health: Any = health.HealthServicer()
+        self._health: Any = health.aio.HealthServicer()
         self._server: Any = grpc.aio.server(options=OPTIONS)
         add_controller: Any = controller_pb2_grpc.add_ControllerServiceServicer_to_server
         add_membership: Any = controller_pb2_grpc.add_MembershipServiceServicer_to_server

@@ -82,9 +82,11 @@ def bring_up(state: StateDir, nodes: int, say: Say, *, machinery: str = "") -> C
             cluster = _new_cluster(state)
         try:
             started = _start_missing(state, cluster, nodes, machinery, say)
-        except (ControllerError, KeyboardInterrupt, OSError):
+        except (ControllerError, KeyboardInterrupt, OSError) as error:
             if fresh:
                 take_down(state, lambda _: None)
+            if isinstance(error, PartFailed):
+                raise PartFailed(f"{error}\n(all logs: {state.last_logs if fresh else state.logs})") from error
             raise
     if not started:
         address = cluster.parts["controller"].address
@@ -234,7 +236,7 @@ def _known(state: StateDir, cluster: ClusterFile, starting: Starting, say: Say) 
 
 def _failure(starting: Starting, what: str) -> str:
     last = tail(starting.log, LOG_LINES) or "(it wrote nothing)"
-    return f"{starting.part.name} {what}; the end of its log ({starting.log}):\n{last}"
+    return f"{starting.part.name} {what}; the end of its log:\n{last}"
 
 
 def _address(starting: Starting) -> str:
