@@ -181,6 +181,7 @@ class Drive:
         if verdict is Verdict.COMMIT:
             record.runs_on = record.target
             downtime.add_part(record, "commit", self._clock.monotonic_ns() - self._ready_ns)
+            await self._activate(self._row())  # here, because the guest is waiting: the stream can be closed later
 
     # After the commit
 
