@@ -59,8 +59,8 @@ _MARKS_SHIFT, _SEG_SHIFT, _NARROW_OPERAND, _NARROW_ADDRESS = 8, 16, 1 << 24, 1 <
 
 @jitted
 def _prefixes(code: int, available: int, wide: int) -> int:
-    """Read prefixes: how many bytes, REP and LOCK marks, segment + 1 (0: none), and the sizes they leave; -1 when the bytes
-    at hand hold nothing else."""
+    """Read prefixes: how many bytes, REP and LOCK marks, segment + 1 (0: none), and the sizes they leave; -1 when the
+    bytes at hand hold nothing else."""
     at, seg, marks = 0, -1, 0
     operand = address = 0 if wide else 1
     while at < available and at < MOST:
