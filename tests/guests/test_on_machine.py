@@ -8,7 +8,6 @@ from pathlib import Path
 
 import platformdirs
 import pytest
-from _pytest.mark import ParameterSet
 
 from node.boot.bios import load_bios
 from node.boot.multiboot import load_multiboot
@@ -45,7 +44,7 @@ def run(machine: Machine) -> tuple[Stopped, str]:
     raise AssertionError(f"still running:\n{machine.console.read(0)[1].decode()}")
 
 
-def programs() -> list[ParameterSet]:
+def programs() -> list[object]:
     marks = {name: pytest.mark.xfail(strict=True, reason=reason) for name, reason in NOT_YET.items()}
     return [pytest.param(name, marks=marks.get(name, ())) for name in guest_programs.names()]
 
