@@ -22,7 +22,7 @@ from node.ia32.rows import COND, FORM, SIZE, Row
 FAMILIES = (
     "alu", "shift", "muldiv", "move", "stack", "control", "bits", "flag_bits", "decimal", "strings", "atomic",
     "segmentation", "far", "interrupts", "control_registers", "descriptor_tables", "flags_stack", "io", "system",
-    "x87_load_store", "x87_arithmetic", "x87_compare", "x87_transcendental", "x87_control",
+    "x87_load_store", "x87_arithmetic", "x87_compare", "x87_transcendental", "x87_control", "x87_stack", "x87_environment",
 )  # fmt: skip
 
 
@@ -149,6 +149,10 @@ def _enter(built: Tables, numbers: dict[tuple[Any, ...], int], groups: dict[tupl
     row = x.row
     flags = (decode.HAS_MODRM if has_modrm(row) else 0) | (decode.ENDS if row.ends in ("always", "branch") else 0)
     flags |= (decode.LOCKABLE if row.lock else 0) | (decode.REGISTER_ONLY if is_register_only(row) else 0)
+    if has_modrm(row):  # the decoder looks at modrm.reg 0 to learn that there is a modrm byte at all
+        for reg in range(8):
+            for narrow in (0, 1):
+                built.packed[table_index(x.opcode, reg, narrow)][5] |= decode.HAS_MODRM
     numbered = {form: _number(built, numbers, x, form) for form in forms_of(row)}
     for reg in x.regs:
         for narrow in x.narrow:

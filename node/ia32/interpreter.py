@@ -84,6 +84,7 @@ def _advance(c: Cpu, m: Machine) -> None:
     if inhibited and (executed or m.fault):
         c.inhibit = 0 if c.inhibit == inhibited else c.inhibit
     if m.fault:
+        m.left -= 1  # a delivery costs like an instruction, so that a guest caught in its own faults cannot hold the host
         deliver_pending(c, m)
     elif stepping and executed:
         single_step(c, m)

@@ -7,7 +7,8 @@ that cannot be written costs the compile time again and nothing else.
 
 import ctypes
 import hashlib
-import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
@@ -19,6 +20,11 @@ from node.ia32.processor import BoundEngine, Processor
 
 NODE = Path(__file__).resolve().parent.parent
 Progress = Callable[[float, str], None]
+DIGEST_BYTES = 16  # an object file in the cache is preceded by that much of its SHA-256
+
+
+class CompileFailed(RuntimeError):
+    """The interpreter could not be compiled on this host."""
 
 
 def cache_key() -> str:
@@ -31,23 +37,46 @@ def cache_key() -> str:
     return digest.hexdigest()[:32]
 
 
-def object_code(cache: Path, progress: Progress) -> bytes:
-    """From the cache, or compiled now (and then cached if the cache can be written)."""
-    path = cache / cache_key() / "interpreter.o"
-    try:
-        return path.read_bytes()
-    except OSError:
-        pass
-    from node.jit.compose import compose  # numba is only needed when there is something to compile
+def object_path(cache: Path) -> Path:
+    return cache / cache_key() / "interpreter.o"
 
-    code = compose(progress)
+
+def cached(cache: Path) -> bytes | None:
+    """The object code, unless it is not there, or its checksum says that the file is not what was written."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as aside:
-            aside.write(code)
-        os.replace(aside.name, path)
-    except OSError as error:
-        progress(1.0, f"compiled, but not cached: {error}")
+        content = object_path(cache).read_bytes()
+    except OSError:
+        return None
+    digest, code = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+    return code if hashlib.sha256(code).digest()[:DIGEST_BYTES] == digest else None
+
+
+def object_code(cache: Path, progress: Progress) -> bytes:
+    """From the cache, or compiled now, by a process of its own."""
+    code = cached(cache)
+    if code is not None:
+        return code
+    try:
+        return _compiled(cache, progress)
+    except OSError as error:  # a cache that cannot be written: compile for this once
+        progress(0.0, f"the cache cannot be written ({error}): compiling for this run only")
+        with tempfile.TemporaryDirectory() as own:
+            return _compiled(Path(own), progress)
+
+
+def _compiled(cache: Path, progress: Progress) -> bytes:
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=cache):
+        pass  # fails now rather than after a minute's work
+    command = [sys.executable, "-m", "node.jit.build", str(cache)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=NODE.parent, text=True) as build:
+        assert build.stdout is not None
+        for line in build.stdout:
+            share, _, what = line.strip().partition(" ")
+            progress(float(share), what)
+    code = cached(cache)
+    if code is None:
+        raise CompileFailed(f"compiling the interpreter failed (exit status {build.returncode}); its messages stand above")
     return code
 
 
