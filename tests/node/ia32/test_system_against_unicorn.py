@@ -3,8 +3,8 @@
 Each case is one instruction on random tables, executed by the plain interpreter and by unicorn from the same state.
 Compared: which exception there is, or else every register, selector and byte of memory. Left out because unicorn does
 not follow the manual there: limits of data and stack accesses and of returns, the accessed bit of code segments,
-virtual-8086 mode entered from level 3, the RPL after a call gate to conforming code, SMSW to a register; and error codes
-and tasks, which it does not show.
+virtual-8086 mode entered from level 3, the RPL after a call gate to conforming code, SMSW to a register; and error
+codes and tasks, which it does not show.
 """
 
 import random
