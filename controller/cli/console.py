@@ -55,9 +55,9 @@ def console(
         state = session.call("GetVm", controller_pb2.VmRequest(vm=vm))
         offset = state.console_bytes if new else 0
         interactive = sys.stdin.isatty()
-        if interactive:
-            message(f"connected to {vm} on {state.node}; Ctrl+] leaves")
         with raw_terminal(interactive):
+            if interactive:
+                message(f"connected to {vm} on {state.node}; Ctrl+] leaves\r")
             why = attach(session, vm, offset, _stdin, _stdout)
     message(f"\n{vm}: {'left the console; the VM runs on' if why == LEFT else f'the VM {why}'}")
 
@@ -128,7 +128,7 @@ def raw_terminal(interactive: bool) -> Iterator[None]:
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
     try:
-        tty.setraw(descriptor)
+        tty.setraw(descriptor, termios.TCSADRAIN)  # not the default, which throws away what was typed ahead
         yield
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
