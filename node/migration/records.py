@@ -26,7 +26,6 @@ from node.migration.wire import (
     text,
     texts_in,
 )
-from node.migration.wire import STREAM_VERSION as STREAM_VERSION  # part of the records' face to the agent
 
 
 @dataclass(frozen=True, slots=True)
