@@ -45,8 +45,15 @@ class Session:
             raise self._translated(error) from error
 
     def stream(self, method: str, request: Any) -> Iterator[Any]:
-        """The messages of a streaming answer; `request` may itself be an iterator of messages."""
-        call = getattr(self._stub, method)(request)
+        """The messages of a streaming answer."""
+        return self.messages(self.begin(method, request))
+
+    def begin(self, method: str, request: Any) -> Any:
+        """A streaming call that can be cancelled; `request` may itself be an iterator of messages."""
+        return getattr(self._stub, method)(request)
+
+    def messages(self, call: Any) -> Iterator[Any]:
+        """What comes in on a call that was begun."""
         try:
             yield from call
         except self._rpc_error as error:
