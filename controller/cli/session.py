@@ -13,7 +13,7 @@ from controller.cli.state import controller_address
 from controller.errors import METADATA_KEY, ControllerError, ControllerUnreachable, error_named
 
 CALL_TIMEOUT_S = 30.0
-CREATE_TIMEOUT_S = 180.0  # fetching a large image on a slow link, or the first compile of the interpreter
+CREATE_TIMEOUT_S = 310.0  # fetching a large image on a slow link, or the first compile of the interpreter
 OPTIONS = (
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
