@@ -69,7 +69,7 @@ class ImageService(storage_pb2_grpc.ImageServiceServicer):
 
     async def FetchBlob(self, request: FetchBlobRequest, context: Context) -> None:
         async with _reported(context):
-            with await in_thread(self._store.blobs.open, request.digest) as file:
+            with self._store.blobs.open(request.digest) as file:
                 size = file.seek(0, 2)
                 if request.offset > size:
                     raise InvalidRequest(f"offset {request.offset} lies behind the end of the file, at {size}")
@@ -85,7 +85,7 @@ class ImageService(storage_pb2_grpc.ImageServiceServicer):
                 raise InvalidRequest("the push holds nothing: its first chunk must announce the digest")
             announced = chunk.digest
             hex_of(announced)
-            with await in_thread(self._store.blobs.writer, announced) as writer:
+            with self._store.blobs.writer(announced) as writer:
                 while chunk is not None:
                     await _append(writer, chunk, announced)
                     chunk = await self._next(request_iterator)

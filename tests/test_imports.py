@@ -71,7 +71,9 @@ def test_imports_obey_the_architecture(path: Path) -> None:
 
 def test_only_the_rim_of_the_node_imports_the_storage_client() -> None:
     users = {module_of(p) for p in SOURCES if any(within(i, "storage") for i in imports_of(p))}
-    strangers = {u for u in users if not within(u, "storage") and not within(u, "node.agent") and not within(u, "controller")}
+    strangers = {
+        u for u in users if not within(u, "storage") and not within(u, "node.agent") and not within(u, "controller")
+    }
     assert strangers <= {"node.foreground"}, strangers
 
 

@@ -1,6 +1,7 @@
 """The opcode table whole, and what is derived from it: the list of handlers and the decoder's packed table.
 
-A *handler* is a semantic with all its integer constants: what one decoded instruction executes. Handler numbers follow the
+A *handler* is a semantic with all its integer constants: what one decoded instruction executes. Handler numbers
+follow the
 order of `ROWS`, so they are the same in every process of one version.
 """
 
@@ -22,7 +23,8 @@ from node.ia32.rows import COND, FORM, SIZE, Row
 FAMILIES = (
     "alu", "shift", "muldiv", "move", "stack", "control", "bits", "flag_bits", "decimal", "strings", "atomic",
     "segmentation", "far", "interrupts", "control_registers", "descriptor_tables", "flags_stack", "io", "system",
-    "x87_load_store", "x87_arithmetic", "x87_compare", "x87_transcendental", "x87_control", "x87_stack", "x87_environment",
+    "x87_load_store", "x87_arithmetic", "x87_compare", "x87_transcendental", "x87_control", "x87_stack",
+    "x87_environment",
 )  # fmt: skip
 
 
@@ -93,14 +95,18 @@ def encodings_of(row: Row) -> Iterator[Encoding]:
             yield Encoding(row, first + i, regs, rm, (0, 1), _resolve(row, 1, i))
 
 
+_FORM = -1 << 40  # stands for FORM until the form is known
+
+
 def _resolve(row: Row, size: int, condition: int) -> tuple[int, ...]:
-    known = {SIZE: size, COND: condition, FORM: -1}
+    known = {SIZE: size, COND: condition, FORM: _FORM}
     return tuple(known[c] if isinstance(c, str) else c for c in row.constants)
 
 
 IMMEDIATES = {
-    "Ib": decode.IMM_B, "Is": decode.IMM_BS, "Isb": decode.IMM_BS, "Iw": decode.IMM_W, "Iz": decode.IMM_Z, "Iv": decode.IMM_Z,
-    "Ap": decode.IMM_FAR, "Jb": decode.IMM_JB, "Jz": decode.IMM_JZ, "Jv": decode.IMM_JZ, "Ob": decode.IMM_OFFSET, "Ov": decode.IMM_OFFSET,
+    "Ib": decode.IMM_B, "Is": decode.IMM_BS, "Isb": decode.IMM_BS, "Iw": decode.IMM_W, "Iz": decode.IMM_Z,
+    "Iv": decode.IMM_Z, "Ap": decode.IMM_FAR, "Jb": decode.IMM_JB, "Jz": decode.IMM_JZ, "Jv": decode.IMM_JZ,
+    "Ob": decode.IMM_OFFSET, "Ov": decode.IMM_OFFSET,
 }  # fmt: skip
 
 
@@ -170,7 +176,7 @@ def _enter(built: Tables, numbers: dict[tuple[Any, ...], int], groups: dict[tupl
 
 
 def _number(built: Tables, numbers: dict[tuple[Any, ...], int], x: Encoding, form: int) -> int:
-    constants = tuple(form if c == -1 else c for c in x.constants)
+    constants = tuple(form if c == _FORM else c for c in x.constants)
     row = x.row
     may_leave = row.faults == "always" or (row.faults == "mem" and form == MEM)
     direct = row.ends in ("branch", "cc") and any(o[0] == "J" for o in operand_letters(row))
@@ -179,7 +185,3 @@ def _number(built: Tables, numbers: dict[tuple[Any, ...], int], x: Encoding, for
         numbers[key] = len(built.handlers)
         built.handlers.append(Handler(row.semantic, constants, may_leave, row.ends, row.counts, direct))
     return numbers[key]
-
-
-
-

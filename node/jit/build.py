@@ -1,6 +1,7 @@
 """`python -m node.jit.build CACHE`: compile the interpreter into a cache directory.
 
-A process of its own, because compiling takes about 1 GiB of memory that the interpreter's user should not keep. Progress
+A process of its own, because compiling takes about 1 GiB of memory that the interpreter's user should not keep.
+Progress
 goes to standard output, a line `share what` each.
 """
 

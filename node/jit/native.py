@@ -1,7 +1,9 @@
 """The compiled interpreter as an engine: load its object code from the cache, or compile it first.
 
-The cache holds one directory for each key; a key is a hash of every source file that the object is made from, of numba's and
-LLVM's versions and of the host CPU. Writers write aside and rename, so any number of processes may share a cache; a cache
+The cache holds one directory for each key; a key is a hash of every source file that the object is made from, of
+numba's and
+LLVM's versions and of the host CPU. Writers write aside and rename, so any number of processes may share a cache; a
+cache
 that cannot be written costs the compile time again and nothing else.
 """
 
@@ -32,7 +34,9 @@ def cache_key() -> str:
     sources = [NODE / "jitted.py", *sorted((NODE / "ia32").rglob("*.py")), *sorted((NODE / "jit").rglob("*.py"))]
     for source in sources:
         digest.update(source.relative_to(NODE).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
-    host = f"{version('numba')} {version('llvmlite')} {llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}"
+    host = (
+        f"{version('numba')} {version('llvmlite')} {llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}"
+    )
     digest.update(host.encode())
     return digest.hexdigest()[:32]
 
@@ -69,14 +73,18 @@ def _compiled(cache: Path, progress: Progress) -> bytes:
     with tempfile.TemporaryFile(dir=cache):
         pass  # fails now rather than after a minute's work
     command = [sys.executable, "-m", "node.jit.build", str(cache)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=NODE.parent, text=True) as build:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=NODE.parent, text=True
+    ) as build:
         assert build.stdout is not None
         for line in build.stdout:
             share, _, what = line.strip().partition(" ")
             progress(float(share), what)
     code = cached(cache)
     if code is None:
-        raise CompileFailed(f"compiling the interpreter failed (exit status {build.returncode}); its messages stand above")
+        raise CompileFailed(
+            f"compiling the interpreter failed (exit status {build.returncode}); its messages stand above"
+        )
     return code
 
 
@@ -112,7 +120,9 @@ class _BoundNative:
         three = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
         self._run, self._refresh = two(engine.address("run")), two(engine.address("refresh"))
         self._materialise = one(engine.address("materialise"))
-        self._flush, self._protect, self._forget = (one(engine.address(n)) for n in ("flush_all", "protect_all", "forget_all"))
+        self._flush, self._protect, self._forget = (
+            one(engine.address(n)) for n in ("flush_all", "protect_all", "forget_all")
+        )
         self._interrupt = three(engine.address("deliver_interrupt"))
 
     def run(self) -> None:
@@ -143,4 +153,3 @@ def silent(_share: float, _what: str) -> None:
 
 def load(cache: Path, progress: Progress = silent) -> NativeEngine:
     return NativeEngine(object_code(cache, progress))
-

@@ -128,8 +128,8 @@ static void user_pages(void)
 {
     extern const u8 user_read[], user_write[], user_jump[];
     __asm__ volatile("jmp 9f\n"
-                     "user_read: movl 0x40000000, %eax; int $48\n"
-                     "user_write: movl %eax, 0x40000000; int $48\n"
+                     "user_read: movl $0x23, %ecx; movl %ecx, %ds; movl 0x40000000, %eax; int $48\n"
+                     "user_write: movl $0x23, %ecx; movl %ecx, %ds; movl %eax, 0x40000000; int $48\n"
                      "user_jump: jmp 0x40000000\n"
                      "9:");
     idt[48] |= 0x6000ull << 32; /* callable from ring 3 */
