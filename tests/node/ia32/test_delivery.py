@@ -424,3 +424,11 @@ def test_a_real_mode_vector_must_lie_whole_within_the_table(limit: int, handled:
     world.enter_real()
     world.c.idt_limit = limit
     assert world.do(int_n, imm=0x10) == (None if handled else (GP, 0))
+
+
+def test_a_real_mode_handler_beyond_the_code_limit_is_refused() -> None:
+    world = World()
+    world.enter_real()
+    world.poke(0x2000 + 0x10 * 4, 0xF000_1234)
+    world.c.limit[CS] = 0x1233
+    assert world.do(int_n, imm=0x10) == (GP, 0)

@@ -374,3 +374,12 @@ def test_indirect_operands_beyond_their_segment_are_refused() -> None:
     world.c.gpr[ESP] = 0xFFFF
     assert world.do(return_far, 2) == (SS_, 0)
     assert world.do(iret, 2) == (SS_, 0)
+
+
+def test_a_wide_real_mode_return_beyond_the_segment_is_refused() -> None:
+    world = World()
+    world.enter_real()
+    world.poke(0xA000, 0x1_0000)
+    world.poke(0xA004, 0x500)
+    assert world.do(return_far, 4) == (GP, 0)
+    assert world.do(iret, 4) == (GP, 0)
