@@ -47,9 +47,11 @@ def run(c: Cpu, m: Machine) -> None:
     m.exit = EXIT_NONE
     m.slice = m.left
     while m.left > 0 and m.exit == EXIT_NONE:
-        if c.inhibit == 0 and c.nmi_pending and c.nmi_masked == 0:
+        if m.io_ready:  # the port has answered: nothing may come between that and the end of the instruction
+            _advance(c, m)
+        elif c.inhibit == 0 and c.nmi_pending and c.nmi_masked == 0:
             deliver_nmi(c, m)
-        if m.interrupt_line and c.flags & IF and c.inhibit == 0:
+        elif m.interrupt_line and c.flags & IF and c.inhibit == 0:
             m.exit = EXIT_INTERRUPT
         elif c.halted:
             m.exit = EXIT_HALT
