@@ -47,9 +47,10 @@ def run(c: Cpu, m: Machine) -> None:
     m.exit = EXIT_NONE
     m.slice = m.left
     while m.left > 0 and m.exit == EXIT_NONE:
-        if c.inhibit == 0 and c.nmi_pending and c.nmi_masked == 0:
+        held_off = c.inhibit or m.io_ready  # the host has done one half of an IN or OUT: now comes the other
+        if held_off == 0 and c.nmi_pending and c.nmi_masked == 0:
             deliver_nmi(c, m)
-        if m.interrupt_line and c.flags & IF and c.inhibit == 0:
+        if held_off == 0 and m.interrupt_line and c.flags & IF:
             m.exit = EXIT_INTERRUPT
         elif c.halted:
             m.exit = EXIT_HALT

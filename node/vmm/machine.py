@@ -134,8 +134,11 @@ class Machine:
         self._input += data
 
     def advance(self) -> Stopped | Idle | None:
-        """One stretch of execution; None: there is more to do at once."""
-        for _ in range(EXITS_A_STRETCH):
+        """One stretch of execution; None: there is more to do at once. Never ends between the halves of an IN or OUT,
+        the one state that no record holds."""
+        exits = 0
+        while exits < EXITS_A_STRETCH or self.processor.machine.io_ready:
+            exits += 1
             now = self.now
             if self._input:
                 del self._input[: self.platform.serial_input(bytes(self._input), now)]
