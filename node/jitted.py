@@ -1,7 +1,9 @@
 """The one place that says how plain Python becomes native code.
 
-A *jitted* function is ordinary Python over ints and records; decorating it changes nothing: called from Python it runs as
-Python (the oracle that one can step through). `node.jit` later compiles the very same functions with numba. A *primitive* is
+A *jitted* function is ordinary Python over ints and records; decorating it changes nothing: called from Python it
+runs as
+Python (the oracle that one can step through). `node.jit` later compiles the very same functions with numba. A
+*primitive* is
 what Python cannot say (a load from an address): it carries a Python body and an LLVM body of the same meaning.
 
 The rules for jitted code, so that both readings agree (numba and Python ints differ outside them):
@@ -39,7 +41,8 @@ def record_dtype(shape: type) -> np.dtype[np.void]:
 
 
 class RecordView:
-    """A record as attributes over someone else's bytes, all values plain Python ints (numpy's own record views lose field
+    """A record as attributes over someone else's bytes, all values plain Python ints (numpy's own record views lose
+    field
     names such as `base` and `flags` to methods). Subclasses are made by `view_class`."""
 
     def __init__(self, memory: memoryview) -> None:
@@ -51,7 +54,8 @@ def view_class(dtype: np.dtype[np.void]) -> type[RecordView]:
     """A RecordView with an attribute for each field; array fields are memoryviews, which index like lists."""
     attributes: dict[str, Any] = {}
     for name in dtype.names or ():
-        field, offset = (dtype.fields or {})[name][:2]
+        assert dtype.fields is not None
+        field, offset = dtype.fields[name][:2]
         attributes[name] = _array_field(offset, field) if field.subdtype else _scalar_field(offset, field.itemsize)
     return type("Record", (RecordView,), attributes)
 
@@ -70,10 +74,11 @@ def _scalar_field(offset: int, size: int) -> property:
 
 def _array_field(offset: int, field: np.dtype[Any]) -> property:
     assert field.subdtype is not None
-    code = {"int64": "q", "uint64": "Q"}[field.subdtype[0].name]
+    unsigned = field.subdtype[0] == np.uint64
 
     def read(self: RecordView) -> memoryview:
-        return self._by_size[1][offset : offset + field.itemsize].cast(code)
+        part = self._by_size[1][offset : offset + field.itemsize]
+        return part.cast("Q") if unsigned else part.cast("q")
 
     return property(read)
 
@@ -81,7 +86,7 @@ def _array_field(offset: int, field: np.dtype[Any]) -> property:
 def new_record(dtype: np.dtype[np.void]) -> tuple[npt.NDArray[np.void], Any]:
     """A zeroed array of one record, and that record as attributes, both over the same memory."""
     array = np.zeros(1, dtype)
-    return array, view_class(dtype)(memoryview(array.view(np.uint8)))
+    return array, view_class(dtype)(array.view(np.uint8).data)
 
 
 def record_at(address: int, dtype: np.dtype[np.void]) -> Any:
@@ -129,7 +134,8 @@ PRIMITIVES: dict[Callable[..., Any], Primitive] = {}
 def primitive(
     *, arguments: tuple[str, ...], result: str, llvm: str | None = None, symbol: str | None = None
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """`llvm`: the text of an LLVM function body over %0, %1, … (one per argument); `symbol`: the name of a function that
+    """`llvm`: the text of an LLVM function body over %0, %1, … (one per argument); `symbol`: the name of a function
+    that
     `node.jit` links in. The decorated Python function is the same meaning for plain runs."""
 
     def register(function: Callable[P, R]) -> Callable[P, R]:

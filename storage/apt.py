@@ -103,17 +103,19 @@ class Apt:
             package for stanza in done.stdout.split("\n\n") for package in _packages(stanza) if package.name == name
         ]
 
+    def absent(self, packages: Sequence[Package]) -> list[Package]:
+        """Those of the packages that still have to be downloaded."""
+        return [package for package in packages if not _is(self._file(package), package)]
+
     def download(self, packages: Sequence[Package]) -> list[Path]:
         """The packages' files, fetched where they are not here already, each as the signed lists describe it."""
-        missing = [package for package in packages if not _is(self._file(package), package)]
-        if missing:
-            wanted = [f"{package.name}={package.version}" for package in missing]
+        if absent := self.absent(packages):
+            wanted = [f"{package.name}={package.version}" for package in absent]
             done = self._run("apt-get", "-q", "download", *wanted)
             if done.returncode != 0:
-                raise PullFailed(f"apt could not download {', '.join(map(str, missing))}: {_complaint(done)}")
-        for package in packages:
-            if not _is(self._file(package), package):
-                raise PullFailed(f"the file that apt downloaded for {package} is not the one that its lists announce")
+                raise PullFailed(f"apt could not download {', '.join(map(str, absent))}: {_complaint(done)}")
+        if absent := self.absent(packages):
+            raise PullFailed(f"what apt downloaded as {absent[0]} is not what its lists announce; pull again")
         return [self._file(package) for package in packages]
 
     def _file(self, package: Package) -> Path:

@@ -4,7 +4,6 @@ Which applets a busybox has is read from the table of names in the binary itself
 build an image: an i386 program need not run on the host.
 """
 
-import struct
 from pathlib import Path
 
 from storage.errors import PullFailed
@@ -15,12 +14,12 @@ TABLE_START = b"\0[\0[[\0"  # the applet names lie one after the other, sorted, 
 # cttyhack makes the console the shell's controlling terminal, for Ctrl-C and job control; init called setsid
 INITTAB = b"::respawn:/bin/cttyhack /bin/sh -l\n::ctrlaltdel:/bin/reboot\n"
 NEEDED = frozenset({"sh", "mount", "mkdir", "init", "cttyhack", "poweroff", "reboot", "sha256sum", "gzip", "awk", "dd"})
-EM_386, ELFCLASS32 = 3, 1
+ELFCLASS32, EM_386 = 1, b"\3\0"
 
 
 def applets(binary: bytes) -> list[str]:
     """The names under which this busybox answers."""
-    if binary[:5] != b"\x7fELF" + bytes([ELFCLASS32]) or struct.unpack_from("<H", binary, 18) != (EM_386,):
+    if binary[:5] != b"\x7fELF" + bytes([ELFCLASS32]) or binary[18:20] != EM_386:
         raise PullFailed("the busybox package holds no 32-bit x86 program")
     start = binary.find(TABLE_START)
     end = binary.find(b"\0\0", start + 1)

@@ -23,8 +23,8 @@ from storage.errors import PackagesMissing, PullFailed
 from storage.images import ImageStore
 from storage.initramfs import write_newc
 
-COMMAND_LINE = "console=ttyS0 cryptomgr.notests noisapnp mitigations=off panic=-1"
-MEMORY_BYTES_MIN = 64 << 20
+COMMAND_LINE = "console=ttyS0 cryptomgr.notests noisapnp mitigations=off panic=-1 tsc_early_khz=1000000 tsc=reliable"
+MEMORY_BYTES_MIN = 48 << 20
 BUSYBOX = "busybox-static"
 BUSYBOX_VERSION = re.compile(r"1:1\.35\.0-")  # Debian 12's
 
@@ -90,7 +90,9 @@ def build(
     now_unix_ns: int,
 ) -> list[Image]:
     """Downloads what is not here yet and puts the images into the store."""
-    progress(f"downloading {', '.join(map(str, [*kernels, busybox]))}")
+    if absent := apt.absent([*kernels, busybox]):
+        megabytes = sum(package.size_bytes for package in absent) / 1e6
+        progress(f"downloading {', '.join(map(str, absent))} ({megabytes:.1f} MB)")
     *kernel_files, busybox_file = apt.download([*kernels, busybox])
     progress("building the initramfs")
     initrd = store.blobs.put_bytes(write_newc(root_tree(read_member(busybox_file, "bin/busybox"))))

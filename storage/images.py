@@ -22,7 +22,7 @@ from storage.errors import Damaged, ImageNotFound, InvalidRequest, MissingBlobs
 from storage.files import disk_errors, locked, make_directory, sync_directory
 from storage.names import blobs_of, checked_name, hex_of
 
-RECORD_BYTES_MAX = 1 << 20
+RECORD_BYTES_MAX = 64 << 10
 ORPHAN_GRACE_S = 3600  # a blob may wait this long for the image that is to name it
 
 
@@ -130,7 +130,7 @@ def _parse(path: Path) -> Image:
             raise InvalidRequest("it is not the record of this name")
         for ref in blobs_of(image.boot):
             hex_of(ref.digest)
-    except (UnicodeDecodeError, json_format.ParseError, InvalidRequest) as error:
+    except (UnicodeDecodeError, RecursionError, json_format.ParseError, InvalidRequest) as error:
         raise Damaged(
             f"the image record {path} is damaged ({error}): remove the image, then pull or push it"
         ) from error

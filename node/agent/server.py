@@ -24,7 +24,7 @@ from node.agent.membership import keep_joined
 from node.agent.migrations import Migrations
 from node.agent.service import NodeService
 from node.agent.template import Template
-from node.migration.records import STREAM_VERSION
+from node.migration.wire import STREAM_VERSION
 from protos import controller_pb2, node_pb2, node_pb2_grpc
 
 log = structlog.get_logger()

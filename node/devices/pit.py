@@ -19,8 +19,7 @@ SECOND = 1_000_000_000
 
 
 class PitRecord:
-    rise: I64  # tick of counter 0's next rising edge, NEVER if none comes
-    due: I64  # the guest time at which that tick begins
+    due: I64  # guest time of counter 0's next rising edge, NEVER if none comes
 
 
 def tick_at(now: int) -> int:
@@ -37,7 +36,7 @@ class Pit:
     def __init__(self, irq0: Line) -> None:
         self.record: Record
         self.record, self.state = allocate(PitRecord)
-        self.state.rise = self.state.due = NEVER
+        self.state.due = NEVER
         self.counters = (Counter(gate=True), Counter(gate=True), Counter(gate=False))
         self._irq0 = irq0
 
@@ -105,5 +104,4 @@ class Pit:
 
     def _plan(self, tick: int) -> None:
         rise = self.counters[0].next_rise(tick)
-        self.state.rise = rise
         self.state.due = time_of(rise) if rise < NEVER else NEVER

@@ -47,7 +47,9 @@ class Platform:
         self._rtc = Rtc(irq8=pic.line(8), wall_clock_unix_ns=config.wall_clock_unix_ns)
         self._uart = Uart(irq4=pic.line(4), transmit=serial_out)
         self._keyboard = Keyboard(irq1=pic.line(1), reset=self._requests.reset)
-        self._system = System(self._pit, irq13=pic.line(13), reset=self._requests.reset)
+        self._system = System(
+            set_gate2=self._pit.set_gate2, out2=self._pit.out2, irq13=pic.line(13), reset=self._requests.reset
+        )
         self._pci = Pci()
         devices = (pic, self._pit, self._rtc, self._uart, self._keyboard, self._system, self._pci, Dma())
         for device in devices:
@@ -62,7 +64,7 @@ class Platform:
         self.write = self._ports.write
         self.acknowledge = pic.acknowledge
         self.ferr = self._system.ferr
-        self._master, self._timed = pic.master.state, (self._pit.state, self._rtc.state, self._uart.state)
+        self._master, self._timed = pic.master.state, (self._pit.state, self._rtc.state, self._uart.receiver.state)
 
     @property
     def intr(self) -> bool:
@@ -106,7 +108,7 @@ class Platform:
 
     def serial_input(self, data: bytes, now: int) -> int:
         """Queue input for COM1; the number of bytes taken, which is all of them unless the queue is full."""
-        return self._uart.receive(data, now)
+        return self._uart.receiver.enqueue(data, now)
 
     def records(self) -> dict[str, Record]:
         """Every bit of device state: live records by device name."""

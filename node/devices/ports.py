@@ -20,6 +20,10 @@ WideWriter = Callable[[int, int, int, int], bool]
 """(port, width, value, now) -> whether the register took it."""
 
 
+class PortTaken(ValueError):
+    """A port outside the I/O space, or one that already belongs to another device."""
+
+
 class PortMap:
     def __init__(self) -> None:
         self._readers: dict[int, Reader] = {}
@@ -28,7 +32,7 @@ class PortMap:
 
     def claim(self, port: int, read: Reader | None, write: Writer | None) -> None:
         """Give `port` to a register; None where the register has no such direction."""
-        assert port not in self._readers and port not in self._writers, f"port {port:#x} claimed twice"
+        self._check_free(port)
         if read is not None:
             self._readers[port] = read
         if write is not None:
@@ -37,7 +41,7 @@ class PortMap:
     def claim_wide(self, first: int, count: int, read: WideReader, write: WideWriter) -> None:
         """Give accesses starting at these ports to a register that sees their width; it may decline."""
         for port in range(first, first + count):
-            assert port not in self._wide, f"port {port:#x} claimed twice"
+            self._check_free(port)
             self._wide[port] = (read, write)
 
     def read(self, port: int, width: int, now: int) -> int:
@@ -61,3 +65,9 @@ class PortMap:
             writer = self._writers.get(port + byte)
             if writer is not None:
                 writer(value >> 8 * byte & 0xFF, now)
+
+    def _check_free(self, port: int) -> None:
+        if not 0 <= port <= 0xFFFF:
+            raise PortTaken(f"port {port:#x} lies outside the I/O space")
+        if port in self._readers or port in self._writers or port in self._wide:
+            raise PortTaken(f"port {port:#x} belongs to another device")

@@ -12,9 +12,10 @@ Interrupt flags in C come up in time whether or not anyone looks: they are broug
 
 from typing import Annotated
 
-from node.devices.calendar_date import DAY, DateTime, from_seconds, to_seconds
+from node.devices.calendar_date import DAY, from_seconds, to_seconds
 from node.devices.ports import Line, PortMap
 from node.devices.record import I64, NEVER, U8, Cells, Record, allocate, cells
+from node.devices.rtc_format import HOURS_24, decode, decode_hour, encode, encode_hour, seconds_to_alarm
 
 SECOND = 1_000_000_000
 UPDATE_NS = 2_228_000
@@ -22,7 +23,8 @@ SECONDS, MINUTES, HOURS, WEEKDAY, DAY_OF_MONTH, MONTH, YEAR = 0, 2, 4, 6, 7, 8, 
 ALARMS = (1, 3, 5)
 A, B, C, D, CENTURY = 10, 11, 12, 13, 0x32
 CLOCK_REGISTERS = (SECONDS, MINUTES, HOURS, WEEKDAY, DAY_OF_MONTH, MONTH, YEAR, CENTURY)
-B_SET, B_BINARY, B_24_HOURS = 0x80, 0x04, 0x02
+DATE_FIELDS = {SECONDS: "second", MINUTES: "minute", DAY_OF_MONTH: "day", MONTH: "month", YEAR: "year"}
+B_SET = 0x80
 C_IRQ, C_PERIODIC, C_ALARM, C_UPDATE = 0x80, 0x40, 0x20, 0x10
 A_RUNNING = 0x20  # divider bits 6:4 = 010: a 32768 Hz crystal
 
@@ -49,7 +51,7 @@ class Rtc:
         self._memory = s.memory
         s.origin_seconds, nanoseconds = divmod(wall_clock_unix_ns, SECOND)
         s.origin = -nanoseconds
-        self._memory[A], self._memory[B], self._memory[D] = 0x26, B_24_HOURS, 0x80
+        self._memory[A], self._memory[B], self._memory[D] = 0x26, HOURS_24, 0x80
         s.due = NEVER
 
     def tick(self, now: int) -> None:
@@ -153,17 +155,17 @@ class Rtc:
 
     def _thaw(self, now: int) -> None:
         """The clock runs on from the registers; the divider went on meanwhile, so the phase of the second stays."""
-        s, memory = self.state, self._memory
+        s, memory, b = self.state, self._memory, self._memory[B]
         s.origin_seconds = to_seconds(
-            year=self._decode(memory[CENTURY]) * 100 + self._decode(memory[YEAR]),
-            month=self._decode(memory[MONTH]),
-            day=self._decode(memory[DAY_OF_MONTH]),
-            hour=self._decode_hour(memory[HOURS]),
-            minute=self._decode(memory[MINUTES]),
-            second=self._decode(memory[SECONDS]),
+            year=decode(memory[CENTURY], b) * 100 + decode(memory[YEAR], b),
+            month=decode(memory[MONTH], b),
+            day=decode(memory[DAY_OF_MONTH], b),
+            hour=decode_hour(memory[HOURS], b),
+            minute=decode(memory[MINUTES], b),
+            second=decode(memory[SECONDS], b),
         )
         s.origin = now - (now - s.origin) % SECOND
-        s.weekday_shift = (self._decode(memory[WEEKDAY]) - from_seconds(s.origin_seconds).weekday) % 7
+        s.weekday_shift = (decode(memory[WEEKDAY], b) - from_seconds(s.origin_seconds).weekday) % 7
         s.stopped = 0
 
     def _seconds(self, now: int) -> int:
@@ -174,36 +176,14 @@ class Rtc:
         return not s.stopped and (now - s.origin) % SECOND >= SECOND - UPDATE_NS
 
     def _clock_register(self, register: int, now: int) -> int:
-        date: DateTime = from_seconds(self._seconds(now))
+        date, b = from_seconds(self._seconds(now)), self._memory[B]
         if register == HOURS:
-            return self._encode_hour(date.hour)
+            return encode_hour(date.hour, b)
         if register == WEEKDAY:
-            return self._encode((date.weekday - 1 + self.state.weekday_shift) % 7 + 1)
-        values = {
-            SECONDS: date.second,
-            MINUTES: date.minute,
-            DAY_OF_MONTH: date.day,
-            MONTH: date.month,
-            YEAR: date.year % 100,
-            CENTURY: date.year // 100 % 100,
-        }
-        return self._encode(values[register])
-
-    def _encode(self, value: int) -> int:
-        return value if self._memory[B] & B_BINARY else value // 10 << 4 | value % 10
-
-    def _decode(self, value: int) -> int:
-        return value if self._memory[B] & B_BINARY else (value >> 4) * 10 + (value & 0xF)
-
-    def _encode_hour(self, hour: int) -> int:
-        if self._memory[B] & B_24_HOURS:
-            return self._encode(hour)
-        return self._encode((hour + 11) % 12 + 1) | (0x80 if hour >= 12 else 0)
-
-    def _decode_hour(self, value: int) -> int:
-        if self._memory[B] & B_24_HOURS:
-            return self._decode(value)
-        return self._decode(value & 0x7F) % 12 + (12 if value & 0x80 else 0)
+            return encode((date.weekday - 1 + self.state.weekday_shift) % 7 + 1, b)
+        if register == CENTURY:
+            return encode(date.year // 100 % 100, b)
+        return encode(getattr(date, DATE_FIELDS[register]) % 100, b)
 
     # ---- interrupts
 
@@ -257,27 +237,6 @@ class Rtc:
         if s.stopped:
             return NEVER
         second, minute, hour = (self._memory[register] for register in ALARMS)
-        wanted_second = None if second >= 0xC0 else self._decode(second)
-        wanted_minute = None if minute >= 0xC0 else self._decode(minute)
-        wanted_hour = None if hour >= 0xC0 else self._decode_hour(hour)
         first = self._seconds(after) + 1
-        distance = _distance(first % DAY, wanted_hour, wanted_minute, wanted_second)
+        distance = seconds_to_alarm(first % DAY, hour=hour, minute=minute, second=second, b=self._memory[B])
         return NEVER if distance is None else s.origin + (first + distance - s.origin_seconds) * SECOND
-
-
-def _distance(start: int, hour: int | None, minute: int | None, second: int | None) -> int | None:
-    """Seconds from second-of-day `start` to the next one that matches; None if none does."""
-    if (hour or 0) > 23 or (minute or 0) > 59 or (second or 0) > 59:
-        return None
-    at = start
-    while at < start + 2 * DAY:  # skips a whole hour or minute at a time: at most some 150 steps
-        of_day = at % DAY
-        if hour is not None and of_day // 3600 != hour:
-            at += 3600 - of_day % 3600
-        elif minute is not None and of_day // 60 % 60 != minute:
-            at += 60 - of_day % 60
-        elif second is not None and of_day % 60 != second:
-            at += 1
-        else:
-            return at - start
-    return None

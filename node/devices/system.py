@@ -7,20 +7,13 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from node.devices.ports import Line, PortMap
 from node.devices.record import U8, Cells, Record, allocate, cells
 from node.devices.requests import ResetCause
 
 REFRESH_NS = 15_085  # DRAM refresh: counter 1 of the timer divides by 18
-
-
-class Timer2(Protocol):
-    """Counter 2 of the interval timer."""
-
-    def set_gate2(self, level: bool, now: int) -> None: ...
-    def out2(self, now: int) -> bool: ...
 
 
 class SystemRecord:
@@ -33,9 +26,17 @@ class SystemRecord:
 
 
 class System:
-    def __init__(self, timer: Timer2, irq13: Line, reset: Callable[[ResetCause], None]) -> None:
+    def __init__(
+        self,
+        *,
+        set_gate2: Callable[[bool, int], None],
+        out2: Callable[[int], bool],
+        irq13: Line,
+        reset: Callable[[ResetCause], None],
+    ) -> None:
+        """`set_gate2` and `out2` are the wires to and from counter 2 of the timer, at a guest time."""
         self._record, self._state = allocate(SystemRecord)
-        self._timer = timer
+        self._set_gate2, self._out2 = set_gate2, out2
         self._irq13 = irq13
         self._reset = reset
 
@@ -70,11 +71,11 @@ class System:
 
     def _read_control(self, now: int) -> int:
         refresh = now // REFRESH_NS & 1
-        return self._state.control | refresh << 4 | (0x20 if self._timer.out2(now) else 0)
+        return self._state.control | refresh << 4 | (0x20 if self._out2(now) else 0)
 
     def _write_control(self, value: int, now: int) -> None:
         self._state.control = value & 0x0F
-        self._timer.set_gate2(bool(value & 1), now)
+        self._set_gate2(bool(value & 1), now)
 
     def _write_port92(self, value: int, now: int) -> None:
         if value & ~self._state.port92 & 1:

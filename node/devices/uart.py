@@ -7,24 +7,23 @@
     3       LCR                   the same       7       scratch
 
 *Transmitting takes no time*: a byte is out when it is written, and THR is empty again (which is a new THRE interrupt).
-*Receiving takes a character time each*, as line speed and format are programmed (words are eight bits all the same).
-Nothing is ever lost on the line: the far end has hardware flow control. It sends while the guest listens (RTS is on, or
-the received-data interrupt is enabled) and the FIFO has room; what waits stays in the queue, which is part of the
-record. `receive` takes what the queue has room for and says how much that was; the caller keeps the rest.
+*Receiving* is paced and loses nothing (`receiver.py`): the far end sends while the guest listens. A guest listens while
+RTS is on; one that has never raised RTS, while the received-data interrupt is enabled. (A driver clears the FIFO when
+it opens the port: what was typed before must not be in it.) Words are always eight bits; the format sets the pace.
 *The interrupt* reaches IRQ4 only with OUT2 on and outside loopback, as PCs wire it.
 """
 
 from collections.abc import Callable
-from typing import Annotated
 
 from node.devices.ports import Line, PortMap
-from node.devices.record import I64, NEVER, U8, U16, Cells, Record, allocate, cells
+from node.devices.receiver import FIFO, Receiver
+from node.devices.record import U8, U16, Record, allocate
 
-QUEUE = 16384
-FIFO = 16
 CLOCK = 1_843_200
+SECOND = 1_000_000_000
 IER_RECEIVED, IER_THRE, IER_LINE, IER_MODEM = 1, 2, 4, 8
 IIR_NONE, IIR_LINE, IIR_RECEIVED, IIR_TIMEOUT, IIR_THRE, IIR_MODEM = 0x01, 0x06, 0x04, 0x0C, 0x02, 0x00
+IIR_FIFO = 0xC0
 FCR_ENABLE, FCR_CLEAR_RECEIVER = 1, 2
 LCR_DLAB = 0x80
 LSR_READY, LSR_OVERRUN, LSR_EMPTY = 0x01, 0x02, 0x60
@@ -41,61 +40,26 @@ class UartRecord:
     msr: U8  # modem status register: lines in bits 7-4, changes since the last read in bits 3-0
     scr: U8  # scratch register
     divisor: U16  # baud rate divisor latch
+    flow_control: U8  # RTS has been on: from then on it alone lets the far end send
     thre: U8  # the transmitter-empty interrupt is pending
-    overrun: U8  # LSR overrun error
-    timed_out: U8  # four character times went by with received data unread
-    fifo: Annotated[Cells, cells(U8, FIFO)]  # receiver FIFO, a ring
-    fifo_first: U8  # its oldest byte
-    fifo_count: U8  # bytes in it
-    arrival: I64  # guest time at which the next character is complete, NEVER if none is on the line
-    timeout: I64  # guest time of the character timeout, NEVER if none is running
-    due: I64  # the earlier of both
-    queue: Annotated[Cells, cells(U8, QUEUE)]  # what the far end has yet to send, a ring
-    queue_first: U16  # its oldest byte
-    queue_count: U16  # bytes in it
 
 
 class Uart:
     def __init__(self, irq4: Line, transmit: Callable[[bytes], None]) -> None:
         self.record: Record
         self.record, self.state = allocate(UartRecord)
+        self.receiver = Receiver()
         self._irq4 = irq4
         self._transmit = transmit
-        self._queue, self._fifo = self.state.queue, self.state.fifo
-        s = self.state
-        s.divisor = 1  # undefined at reset; firmware would have set a rate
-        s.msr = CONNECTED
-        s.arrival = s.timeout = s.due = NEVER
-
-    def receive(self, data: bytes, now: int) -> int:
-        """Queue what the far end sends; the number of bytes taken (fewer than all when the queue is full)."""
-        s = self.state
-        taken = data[: QUEUE - s.queue_count]
-        end = s.queue_first + s.queue_count
-        for index, byte in enumerate(taken, end):
-            self._queue[index % QUEUE] = byte
-        s.queue_count += len(taken)
-        self._plan(now)
-        return len(taken)
+        self.state.divisor = 1  # undefined at reset; firmware would have set a rate
+        self.state.msr = CONNECTED
+        self._configure(0)
 
     def tick(self, now: int) -> None:
-        """Complete the characters that have arrived by `now`, and the character timeout."""
-        s = self.state
-        if now < s.due:
-            return
-        while s.arrival <= now:
-            arrived = s.arrival
-            self._put(self._queue[s.queue_first])
-            s.queue_first = (s.queue_first + 1) % QUEUE
-            s.queue_count -= 1
-            self._restart_timeout(arrived)
-            s.arrival = NEVER
-            self._plan(arrived)
-        if s.timeout <= now:
-            s.timeout = NEVER
-            s.timed_out = 1
-        s.due = min(s.arrival, s.timeout)
-        self._update()
+        """Take in what has arrived by `now`."""
+        if now >= self.receiver.state.due:
+            self.receiver.advance(now)
+            self._update()
 
     def claim(self, ports: PortMap, base: int = 0x3F8) -> None:
         ports.claim(base, self.read_data, self.write_data)
@@ -108,7 +72,7 @@ class Uart:
         ports.claim(base + 7, lambda now: self.state.scr, self.write_scr)
 
     def records(self) -> dict[str, Record]:
-        return {"uart": self.record}
+        return {"uart": self.record, "uart_receiver": self.receiver.record}
 
     # ---- registers
 
@@ -117,13 +81,7 @@ class Uart:
         if s.lcr & LCR_DLAB:
             return s.divisor & 0xFF
         self.tick(now)
-        if not s.fifo_count:
-            return 0
-        byte = self._fifo[s.fifo_first]
-        s.fifo_first = (s.fifo_first + 1) % FIFO
-        s.fifo_count -= 1
-        self._restart_timeout(now)
-        self._plan(now)
+        byte = self.receiver.take(now)
         self._update()
         return byte
 
@@ -137,7 +95,7 @@ class Uart:
             self._update()  # the request falls with the write, and rises again below: an edge the PIC sees
         if s.mcr & MCR_LOOP:
             self.tick(now)
-            self._loop_back(value, now)
+            self.receiver.loop_back(value, now)
         else:
             self._transmit(value.to_bytes(1, "little"))
         s.thre = 1
@@ -153,12 +111,11 @@ class Uart:
         if s.lcr & LCR_DLAB:
             self._set_divisor(s.divisor & 0xFF | value << 8, now)
             return
-        self.tick(now)
         if value & ~s.ier & IER_THRE:
             s.thre = 1  # enabling it while THR is empty, which it always is, requests at once
+        self.tick(now)
         s.ier = value & 0x0F
-        self._plan(now)
-        self._update()
+        self._configure(now)
 
     def read_iir(self, now: int) -> int:
         s = self.state
@@ -167,37 +124,38 @@ class Uart:
         if cause == IIR_THRE:
             s.thre = 0
             self._update()
-        return cause | 0xC0 if s.fcr & FCR_ENABLE else cause
+        return cause | IIR_FIFO if s.fcr & FCR_ENABLE else cause
 
     def write_fcr(self, value: int, now: int) -> None:
         s = self.state
         self.tick(now)
-        if (value ^ s.fcr) & FCR_ENABLE or value & (FCR_ENABLE | FCR_CLEAR_RECEIVER) == FCR_ENABLE | FCR_CLEAR_RECEIVER:
-            s.fifo_count = s.timed_out = 0
-            s.timeout = NEVER
         s.fcr = value & 0xC1 if value & FCR_ENABLE else 0
-        self._plan(now)
-        self._update()
+        if s.fcr and value & FCR_CLEAR_RECEIVER:
+            self.receiver.clear()
+        self._configure(now)
 
     def write_lcr(self, value: int, now: int) -> None:
+        self.tick(now)
         self.state.lcr = value
+        self._configure(now)
 
     def write_mcr(self, value: int, now: int) -> None:
         s = self.state
         self.tick(now)
         s.mcr = value & 0x1F
+        if value & (MCR_RTS | MCR_LOOP) == MCR_RTS:
+            s.flow_control = 1
         self._set_modem_lines()
-        self._plan(now)
-        self._update()
+        self._configure(now)
 
     def read_lsr(self, now: int) -> int:
-        s = self.state
-        if now >= s.due:
+        received = self.receiver.state
+        if now >= received.due:
             self.tick(now)
-        status = LSR_EMPTY | (LSR_READY if s.fifo_count else 0)
-        if s.overrun:
+        status = LSR_EMPTY | (LSR_READY if received.count else 0)
+        if received.overrun:
             status |= LSR_OVERRUN
-            s.overrun = 0
+            received.overrun = 0
             self._update()
         return status
 
@@ -216,14 +174,14 @@ class Uart:
 
     def _cause(self) -> int:
         """The interrupt of highest priority that is enabled and pending."""
-        s = self.state
+        s, received = self.state, self.receiver.state
         ier = s.ier
-        if ier & IER_LINE and s.overrun:
+        if ier & IER_LINE and received.overrun:
             return IIR_LINE
-        if ier & IER_RECEIVED and s.fifo_count:
-            if s.fifo_count >= (TRIGGERS[s.fcr >> 6] if s.fcr & FCR_ENABLE else 1):
+        if ier & IER_RECEIVED and received.count:
+            if received.count >= (TRIGGERS[s.fcr >> 6] if s.fcr & FCR_ENABLE else 1):
                 return IIR_RECEIVED
-            if s.timed_out:
+            if received.timed_out:
                 return IIR_TIMEOUT
         if ier & IER_THRE and s.thre:
             return IIR_THRE
@@ -238,47 +196,27 @@ class Uart:
     def _set_divisor(self, divisor: int, now: int) -> None:
         self.tick(now)
         self.state.divisor = divisor
-        self._plan(now)
+        self._configure(now)
 
-    def _plan(self, now: int) -> None:
-        """Begin the next character if one waits, the guest listens and the FIFO has room; else stop the line."""
+    def _configure(self, now: int) -> None:
+        """Registers changed: tell the receiver, and the interrupt line."""
         s = self.state
-        listening = (s.mcr & MCR_RTS or s.ier & IER_RECEIVED) and not s.mcr & MCR_LOOP and s.divisor
-        if not listening or not s.queue_count or s.fifo_count >= (FIFO if s.fcr & FCR_ENABLE else 1):
-            s.arrival = NEVER
-        elif s.arrival == NEVER:
-            s.arrival = now + self._character_ns()
-        s.due = min(s.arrival, s.timeout)
-
-    def _restart_timeout(self, now: int) -> None:
-        """A character came or was read: the timeout runs anew while the FIFO holds any."""
-        s = self.state
-        s.timed_out = 0
-        s.timeout = now + 4 * self._character_ns() if s.fifo_count and s.fcr & FCR_ENABLE else NEVER
-        s.due = min(s.arrival, s.timeout)
+        listening = s.mcr & MCR_RTS if s.flow_control else s.ier & IER_RECEIVED
+        self.receiver.configure(
+            character_ns=self._character_ns(),
+            depth=FIFO if s.fcr & FCR_ENABLE else 1,
+            ready=bool(listening and not s.mcr & MCR_LOOP),
+            now=now,
+        )
+        self._update()
 
     def _character_ns(self) -> int:
         """Start bit, data bits, parity and stop bits at the programmed rate, rounded up to a nanosecond."""
         lcr = self.state.lcr
         data = 5 + (lcr & 3)
-        half_bits = 2 * (1 + data) + (2 if lcr & 8 else 0) + (2 if not lcr & 4 else 3 if data == 5 else 4)
-        return -(-half_bits * 8 * (self.state.divisor or 0x10000) * 1_000_000_000 // CLOCK)
-
-    def _put(self, byte: int) -> None:
-        s = self.state
-        self._fifo[(s.fifo_first + s.fifo_count) % FIFO] = byte
-        s.fifo_count += 1
-
-    def _loop_back(self, byte: int, now: int) -> None:
-        """The transmitter feeds the receiver: here, and only here, an overrun can happen."""
-        s = self.state
-        if s.fifo_count >= (FIFO if s.fcr & FCR_ENABLE else 1):
-            s.overrun = 1
-            if not s.fcr & FCR_ENABLE:
-                self._fifo[s.fifo_first] = byte
-        else:
-            self._put(byte)
-        self._restart_timeout(now)
+        stop_halves = 2 if not lcr & 4 else 3 if data == 5 else 4
+        half_bits = 2 * (1 + data) + (2 if lcr & 8 else 0) + stop_halves
+        return -(-half_bits * 8 * self.state.divisor * SECOND // CLOCK)
 
     def _set_modem_lines(self) -> None:
         """In loopback MSR shows MCR's outputs (RTS, DTR, OUT1, OUT2); else the far end's lines."""
@@ -287,5 +225,5 @@ class Uart:
         if s.mcr & MCR_LOOP:
             lines = (s.mcr & 2) << 3 | (s.mcr & 1) << 5 | (s.mcr & 0x0C) << 4
         changed = (s.msr ^ lines) >> 4
-        trailing = changed & ~(lines >> 4) & 4  # RI tells its falling edge only
-        s.msr = lines | s.msr & 0x0F | changed & 0x0B | trailing
+        ring_ended = changed & ~(lines >> 4) & 4  # RI tells its falling edge only
+        s.msr = lines | s.msr & 0x0F | changed & 0x0B | ring_ended

@@ -1,7 +1,9 @@
-"""Loads and stores at linear addresses: a fast path through the TLB table, and the slow path that owns every special case.
+"""Loads and stores at linear addresses: a fast path through the TLB table, and the slow path that owns every special
+case.
 
 The slow path translates, raises page faults, splits accesses that cross a page (both pages are checked before either is
-written), gives all ones for memory that is not there, marks pages dirty and drops decoded instructions that are overwritten.
+written), gives all ones for memory that is not there, marks pages dirty and drops decoded instructions that are
+overwritten.
 """
 
 from node.ia32.blocks import code_written

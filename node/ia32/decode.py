@@ -14,7 +14,13 @@ from node.ia32.state import CS, DS, EBP, EBX, EDI, ES, ESI, ESP, FS, GS, LOCK, M
 from node.jitted import inlined, jitted, peek8, peek16, peek32
 
 IMM_NONE, IMM_B, IMM_BS, IMM_W, IMM_Z, IMM_WB, IMM_FAR, IMM_JB, IMM_JZ, IMM_OFFSET = range(10)
-HAS_MODRM, ENDS, LOCKABLE, REGISTER_ONLY, BY_RM = 1, 2, 4, 8, 16  # BY_RM: handler is the base of 8 consecutive table entries
+HAS_MODRM, ENDS, LOCKABLE, REGISTER_ONLY, BY_RM = (
+    1,
+    2,
+    4,
+    8,
+    16,
+)  # BY_RM: handler is the base of 8 consecutive table entries
 
 NEED_MORE = -1  # the instruction goes on beyond the bytes at hand
 TOO_LONG = -2
@@ -47,23 +53,22 @@ def segment_of_prefix(byte: int) -> int:
     return -1
 
 
+# What `_prefixes` packs into one int: its bytes, then these
+_MARKS_SHIFT, _SEG_SHIFT, _NARROW_OPERAND, _NARROW_ADDRESS = 8, 16, 1 << 24, 1 << 25
+
+
 @jitted
-def decode(m: Machine, e: Op, code: int, available: int, wide: int) -> int:
-    """Decode the instruction at address `code` into `e`. `wide`: CS.D. Returns its length; whether it ends a block is
-    bit 8 of the result. NEED_MORE or TOO_LONG otherwise."""
-    at = 0
-    narrow_operand = 1 - wide
-    narrow_address = 1 - wide
-    seg = -1
-    marks = 0
-    while True:
-        if at >= available:
-            return NEED_MORE if at < MOST else TOO_LONG
+def _prefixes(code: int, available: int, wide: int) -> int:
+    """Read prefixes: how many bytes, REP and LOCK marks, segment + 1 (0: none), and the sizes they leave; -1 when the
+    bytes at hand hold nothing else."""
+    at, seg, marks = 0, -1, 0
+    operand = address = 0 if wide else 1
+    while at < available and at < MOST:
         byte = peek8(code + at)
         if byte == 0x66:
-            narrow_operand = wide
+            operand = wide
         elif byte == 0x67:
-            narrow_address = wide
+            address = wide
         elif byte == 0xF0:
             marks |= LOCK
         elif byte == 0xF3:
@@ -73,32 +78,39 @@ def decode(m: Machine, e: Op, code: int, available: int, wide: int) -> int:
         elif segment_of_prefix(byte) >= 0:
             seg = segment_of_prefix(byte)
         else:
-            break
+            sizes = (_NARROW_OPERAND if operand else 0) | (_NARROW_ADDRESS if address else 0)
+            return at | marks << _MARKS_SHIFT | (seg + 1) << _SEG_SHIFT | sizes
         at += 1
-        if at >= MOST:
-            return TOO_LONG
-    opcode = byte
+    return -1
+
+
+@jitted
+def decode(m: Machine, e: Op, code: int, available: int, wide: int) -> int:
+    """Decode the instruction at address `code` into `e`. `wide`: CS.D. Returns its length; whether it ends a block is
+    bit 8 of the result. NEED_MORE or TOO_LONG otherwise."""
+    short = NEED_MORE if available < MOST else TOO_LONG
+    prefixes = _prefixes(code, available, wide)
+    if prefixes < 0:
+        return short
+    at = prefixes & 0xFF
+    marks, seg = (prefixes >> _MARKS_SHIFT) & 0xFF, ((prefixes >> _SEG_SHIFT) & 0xFF) - 1
+    narrow_operand = 1 if prefixes & _NARROW_OPERAND else 0
+    narrow_address = 1 if prefixes & _NARROW_ADDRESS else 0
+    opcode = peek8(code + at)
     at += 1
     if opcode == 0x0F:
         if at >= available:
-            return NEED_MORE if at < MOST else TOO_LONG
+            return short
         opcode = 256 + peek8(code + at)
         at += 1
-    e.a = opcode & 7
-    e.b = opcode & 7
-    e.base = NO_REG
-    e.index = NO_REG
-    e.scale = narrow_address << 2
-    e.disp = 0
-    e.imm = 0
-    e.link = 0
+    _clear(e, opcode & 7, narrow_address)
     entry = m.encodings + (table_index(opcode, 0, narrow_operand) << 3)
     flags = peek8(entry + 5)
     register = 1
     default_seg = DS
     if flags & HAS_MODRM:
         if at >= available:
-            return NEED_MORE if at < MOST else TOO_LONG
+            return short
         modrm = peek8(code + at)
         at += 1
         reg, rm = (modrm >> 3) & 7, modrm & 7
@@ -106,11 +118,12 @@ def decode(m: Machine, e: Op, code: int, available: int, wide: int) -> int:
         flags = peek8(entry + 5)
         e.a = reg
         e.b = rm
+        e.imm = (opcode & 7) << 8 | modrm  # what x87 keeps as FOP; a real immediate overwrites it
         if modrm < 0xC0 and flags & REGISTER_ONLY == 0:
             register = 0
             need = _address_bytes(code + at, modrm, narrow_address, available - at)
             if need < 0:
-                return NEED_MORE if available < MOST else TOO_LONG
+                return short
             default_seg = _address(e, code + at, modrm, narrow_address)
             at += need
         elif flags & BY_RM:
@@ -118,7 +131,7 @@ def decode(m: Machine, e: Op, code: int, available: int, wide: int) -> int:
             flags = peek8(entry + 5) | HAS_MODRM
     at = _immediate(e, code, at, peek8(entry + 4), narrow_operand, narrow_address, available)
     if at < 0:
-        return NEED_MORE if available < MOST else TOO_LONG
+        return short
     if at > MOST:
         return TOO_LONG
     handler = peek16(entry) if register else peek16(entry + 2)
@@ -128,6 +141,19 @@ def decode(m: Machine, e: Op, code: int, available: int, wide: int) -> int:
     e.length = at
     e.handler = handler_numbered(m, handler)
     return at | (256 if flags & ENDS or handler == UNDEFINED_HANDLER else 0)
+
+
+@inlined
+def _clear(e: Op, register: int, narrow_address: int) -> None:
+    """An Op without modrm and immediate; `register`: the opcode's low bits."""
+    e.a = register
+    e.b = register
+    e.base = NO_REG
+    e.index = NO_REG
+    e.scale = narrow_address << 2
+    e.disp = 0
+    e.imm = 0
+    e.link = 0
 
 
 @inlined

@@ -1,6 +1,7 @@
 """The opcode table whole, and what is derived from it: the list of handlers and the decoder's packed table.
 
-A *handler* is a semantic with all its integer constants: what one decoded instruction executes. Handler numbers follow the
+A *handler* is a semantic with all its integer constants: what one decoded instruction executes. Handler numbers
+follow the
 order of `ROWS`, so they are the same in every process of one version.
 """
 
@@ -22,7 +23,8 @@ from node.ia32.rows import COND, FORM, SIZE, Row
 FAMILIES = (
     "alu", "shift", "muldiv", "move", "stack", "control", "bits", "flag_bits", "decimal", "strings", "atomic",
     "segmentation", "far", "interrupts", "control_registers", "descriptor_tables", "flags_stack", "io", "system",
-    "x87_load_store", "x87_arithmetic", "x87_compare", "x87_transcendental", "x87_control", "x87_stack", "x87_environment",
+    "x87_load_store", "x87_arithmetic", "x87_compare", "x87_transcendental", "x87_control", "x87_stack",
+    "x87_environment",
 )  # fmt: skip
 
 
@@ -93,14 +95,18 @@ def encodings_of(row: Row) -> Iterator[Encoding]:
             yield Encoding(row, first + i, regs, rm, (0, 1), _resolve(row, 1, i))
 
 
+_FORM = -1 << 40  # stands for FORM until the form is known
+
+
 def _resolve(row: Row, size: int, condition: int) -> tuple[int, ...]:
-    known = {SIZE: size, COND: condition, FORM: -1}
+    known = {SIZE: size, COND: condition, FORM: _FORM}
     return tuple(known[c] if isinstance(c, str) else c for c in row.constants)
 
 
 IMMEDIATES = {
-    "Ib": decode.IMM_B, "Is": decode.IMM_BS, "Isb": decode.IMM_BS, "Iw": decode.IMM_W, "Iz": decode.IMM_Z, "Iv": decode.IMM_Z,
-    "Ap": decode.IMM_FAR, "Jb": decode.IMM_JB, "Jz": decode.IMM_JZ, "Jv": decode.IMM_JZ, "Ob": decode.IMM_OFFSET, "Ov": decode.IMM_OFFSET,
+    "Ib": decode.IMM_B, "Is": decode.IMM_BS, "Isb": decode.IMM_BS, "Iw": decode.IMM_W, "Iz": decode.IMM_Z,
+    "Iv": decode.IMM_Z, "Ap": decode.IMM_FAR, "Jb": decode.IMM_JB, "Jz": decode.IMM_JZ, "Jv": decode.IMM_JZ,
+    "Ob": decode.IMM_OFFSET, "Ov": decode.IMM_OFFSET,
 }  # fmt: skip
 
 
@@ -149,6 +155,10 @@ def _enter(built: Tables, numbers: dict[tuple[Any, ...], int], groups: dict[tupl
     row = x.row
     flags = (decode.HAS_MODRM if has_modrm(row) else 0) | (decode.ENDS if row.ends in ("always", "branch") else 0)
     flags |= (decode.LOCKABLE if row.lock else 0) | (decode.REGISTER_ONLY if is_register_only(row) else 0)
+    if has_modrm(row):  # the decoder looks at modrm.reg 0 to learn that there is a modrm byte at all
+        for reg in range(8):
+            for narrow in (0, 1):
+                built.packed[table_index(x.opcode, reg, narrow)][5] |= decode.HAS_MODRM
     numbered = {form: _number(built, numbers, x, form) for form in forms_of(row)}
     for reg in x.regs:
         for narrow in x.narrow:
@@ -166,7 +176,7 @@ def _enter(built: Tables, numbers: dict[tuple[Any, ...], int], groups: dict[tupl
 
 
 def _number(built: Tables, numbers: dict[tuple[Any, ...], int], x: Encoding, form: int) -> int:
-    constants = tuple(form if c == -1 else c for c in x.constants)
+    constants = tuple(form if c == _FORM else c for c in x.constants)
     row = x.row
     may_leave = row.faults == "always" or (row.faults == "mem" and form == MEM)
     direct = row.ends in ("branch", "cc") and any(o[0] == "J" for o in operand_letters(row))
@@ -175,7 +185,3 @@ def _number(built: Tables, numbers: dict[tuple[Any, ...], int], x: Encoding, for
         numbers[key] = len(built.handlers)
         built.handlers.append(Handler(row.semantic, constants, may_leave, row.ends, row.counts, direct))
     return numbers[key]
-
-
-
-

@@ -1,6 +1,8 @@
-"""A guest exception is data: a vector and an error code in the machine record, and an instruction that does nothing more.
+"""A guest exception is data: a vector and an error code in the machine record, and an instruction that does nothing
+more.
 
-Every semantic that calls something which may fault asks `if m.fault: return` before it changes architectural state, so a
+Every semantic that calls something which may fault asks `if m.fault: return` before it changes architectural state,
+so a
 faulting instruction leaves exactly the state it found (SDM 3A 6.5, faults).
 """
 

@@ -1,15 +1,16 @@
 """From CS:EIP to the first Op of a decoded block: look it up, or decode it now.
 
-The rules of instruction fetch live here: the code segment's limit, page faults on fetch, instructions that span two pages.
+The rules of instruction fetch live here: the code segment's limit, page faults on fetch, instructions that span two
+pages.
 """
 
 from node.ia32.access import FAULTED, NOWHERE, fetch_page
 from node.ia32.blocks import (
+    BLOCKS_CAPACITY,
     FALL_HANDLER,
     MOST_BYTES,
     MOST_OPS,
     OPS_CAPACITY,
-    BLOCKS_CAPACITY,
     block_numbered,
     handler_numbered,
     lookup,
@@ -60,7 +61,8 @@ def is_full(m: Machine) -> bool:
 
 @jitted
 def _decode_block(m: Machine, key: int, offset: int, wide: int) -> int:
-    """Decode from `offset` to the block's end and remember it; 0 if not even one instruction lies whole on this page."""
+    """Decode from `offset` to the block's end and remember it; 0 if not even one instruction lies whole on this
+    page."""
     ops = m.ops + m.ops_used * OP_BYTES
     room = 4096 - (offset & 0xFFF)
     at = 0

@@ -1,8 +1,10 @@
 """The reference loop: find a block, execute its Ops, deliver what they raised, until the host is needed.
 
-`run` is the same code in plain Python and compiled. `execute` is the inner dispatch: here as a plain loop over the handler
+`run` is the same code in plain Python and compiled. `execute` is the inner dispatch: here as a plain loop over the
+handler
 table, which is the oracle; `node.jit` composes the same handlers into native code that calls each other by tail calls.
-The instruction budget is exact: `run` returns with `m.left` == 0 after exactly that many instructions, so that virtual time
+The instruction budget is exact: `run` returns with `m.left` == 0 after exactly that many instructions, so that
+virtual time
 is a function of the guest alone. A REP iteration counts as one instruction.
 """
 
@@ -40,7 +42,8 @@ def code_mask(c: Cpu) -> int:
 
 @jitted
 def run(c: Cpu, m: Machine) -> None:
-    """Execute at most `m.left` instructions; `m.exit` says why control came back before that (EXIT_NONE: it did not)."""
+    """Execute at most `m.left` instructions; `m.exit` says why control came back before that (EXIT_NONE: it did
+    not)."""
     m.exit = EXIT_NONE
     m.slice = m.left
     while m.left > 0 and m.exit == EXIT_NONE:
@@ -84,7 +87,9 @@ def _advance(c: Cpu, m: Machine) -> None:
     if inhibited and (executed or m.fault):
         c.inhibit = 0 if c.inhibit == inhibited else c.inhibit
     if m.fault:
-        m.left -= 1  # a delivery costs like an instruction, so that a guest caught in its own faults cannot hold the host
+        m.left -= (
+            1  # a delivery costs like an instruction, so that a guest caught in its own faults cannot hold the host
+        )
         deliver_pending(c, m)
     elif stepping and executed:
         single_step(c, m)
@@ -109,7 +114,8 @@ def settle(c: Cpu, m: Machine, e: Op, ended: int) -> None:
 
 @jitted
 def follow(c: Cpu, m: Machine, e: Op, before: int) -> int:
-    """The target of a direct branch just taken, remembered in `e.link` when it is sure to stay the same: on the same page
+    """The target of a direct branch just taken, remembered in `e.link` when it is sure to stay the same: on the same
+    page
     (whatever maps there next time), in a segment without a limit. `before`: c.eip of the branch's block."""
     address = find(c, m)
     base = c.base[CS]

@@ -1,6 +1,7 @@
 """The vocabulary of semantics: registers by size, effective addresses, memory and stack operands.
 
-Sizes are bytes (1, 2, 4) and constant wherever they matter. A memory operand is read before anything is changed; a failed
+Sizes are bytes (1, 2, 4) and constant wherever they matter. A memory operand is read before anything is changed; a
+failed
 access sets `m.fault`, returns 0, and the semantic must stop.
 """
 

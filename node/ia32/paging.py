@@ -1,7 +1,9 @@
 """The page walk: linear → guest-physical, with permissions, accessed and dirty bits, and page-fault codes.
 
-32-bit paging with 4 MiB pages and PAE paging with 2 MiB pages and no-execute (SDM 3A 4.3, 4.4). Accessed is set on every
-level of a walk that succeeds, dirty on the leaf of a write (4.8). A walk is described by one int: the guest-physical page
+32-bit paging with 4 MiB pages and PAE paging with 2 MiB pages and no-execute (SDM 3A 4.3, 4.4). Accessed is set on
+every
+level of a walk that succeeds, dirty on the leaf of a write (4.8). A walk is described by one int: the guest-physical
+page
 | PERMIT bits; -1 means that a page fault was raised.
 """
 

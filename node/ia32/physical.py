@@ -3,7 +3,8 @@
     0          0xA0000       0x100000            ram_bytes             rom_gpa        4 GiB
     |  low_map: RAM | hole, ROM, shadow |  RAM, offset = gpa  |  nothing   |   ROM      |
 
-Reads of nothing give all ones and writes are lost, as on an ISA/PCI bus with no device. The page walk and the access slow
+Reads of nothing give all ones and writes are lost, as on an ISA/PCI bus with no device. The page walk and the access
+slow
 path are the only users.
 """
 

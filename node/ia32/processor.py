@@ -94,7 +94,7 @@ class Processor:
         native = engine.handler_table()
         handlers = np.arange(len(decoded.handlers), dtype=np.int64)
         if native is not None:
-            handlers = np.frombuffer((ctypes.c_int64 * len(handlers)).from_address(native), np.int64)
+            handlers = np.ctypeslib.as_array((ctypes.c_int64 * len(handlers)).from_address(native))
         return {
             "low_map": self._low_map(memory),
             "tlb": np.zeros(1 << 20, np.int64),

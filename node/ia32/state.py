@@ -19,7 +19,17 @@ ES, CS, SS, DS, FS, GS, LDTR, TR = range(8)
 
 # EFLAGS
 CF, PF, AF, ZF, SF, TF, IF, DF, OF = 0x1, 0x4, 0x10, 0x40, 0x80, 0x100, 0x200, 0x400, 0x800
-IOPL_SHIFT, IOPL_MASK, NT, RF, VM, AC, VIF, VIP, ID = 12, 0x3000, 0x4000, 0x10000, 0x20000, 0x40000, 0x80000, 0x100000, 0x200000
+IOPL_SHIFT, IOPL_MASK, NT, RF, VM, AC, VIF, VIP, ID = (
+    12,
+    0x3000,
+    0x4000,
+    0x10000,
+    0x20000,
+    0x40000,
+    0x80000,
+    0x100000,
+    0x200000,
+)
 STATUS_FLAGS = CF | PF | AF | ZF | SF | OF
 
 # CR0, CR4
@@ -32,9 +42,28 @@ CR4_VME, CR4_PVI, CR4_TSD, CR4_DE, CR4_PSE, CR4_PAE, CR4_MCE, CR4_PGE, CR4_PCE, 
 EFER_NXE = 0x800
 
 # Exception vectors (SDM 3A table 6-1)
-DE, DB, NMI, BP, OVERFLOW, BR, UD, NM, DOUBLE, TS_, NP, SS_, GP, PAGE, MF, AC_, MC = 0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 16, 17, 18
+DE, DB, NMI, BP, OVERFLOW, BR, UD, NM, DOUBLE, TS_, NP, SS_, GP, PAGE, MF, AC_, MC = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    10,
+    11,
+    12,
+    13,
+    14,
+    16,
+    17,
+    18,
+)
 
-# Segment attributes: the descriptor's access byte in bits 0-7, its AVL/L/D/G nibble in bits 8-11, UNUSABLE for a null selector
+# Segment attributes: the descriptor's access byte in bits 0-7, its AVL/L/D/G nibble in bits 8-11, UNUSABLE for a
+# null selector
 ATTR_ACCESSED, ATTR_RW, ATTR_DC, ATTR_CODE, ATTR_S, ATTR_DPL_SHIFT, ATTR_P = 0x1, 0x2, 0x4, 0x8, 0x10, 5, 0x80
 ATTR_AVL, ATTR_D, ATTR_G, UNUSABLE = 0x100, 0x400, 0x800, 0x10000
 
@@ -42,7 +71,9 @@ ATTR_AVL, ATTR_D, ATTR_G, UNUSABLE = 0x100, 0x400, 0x800, 0x10000
 class Cpu:
     """Architectural state (a snapshot is these bytes)."""
 
-    gpr: Annotated[list[int], np.int64, 9]  # EAX ECX EDX EBX ESP EBP ESI EDI, and [8] = 0 for "no register" in addresses
+    gpr: Annotated[
+        list[int], np.int64, 9
+    ]  # EAX ECX EDX EBX ESP EBP ESI EDI, and [8] = 0 for "no register" in addresses
     eip: I64  # inside a block: of the block's first instruction; elsewhere of the next instruction
     flags: I64  # EFLAGS without the six status flags; bit 1 set
     cc_op: I64  # how the status flags follow from cc_dst and cc_src (flags.py)
@@ -76,7 +107,9 @@ class Cpu:
     nmi_pending: I64
     nmi_masked: I64  # between an NMI's delivery and the next IRET
     a20_mask: I64  # 0xFFFFFFFF, or 0xFFEFFFFF with the A20 line low
-    fpu: Annotated[list[int], np.uint64, 16]  # ST registers R0-R7 (physical): [2i] significand, [2i+1] sign and exponent
+    fpu: Annotated[
+        list[int], np.uint64, 16
+    ]  # ST registers R0-R7 (physical): [2i] significand, [2i+1] sign and exponent
     fcw: I64  # x87 control word
     fsw: I64  # status word, TOP in bits 11-13
     ftw: I64  # bit i: register Ri is not empty
@@ -101,7 +134,9 @@ class Machine:
     ram: I64  # base of the guest's backing memory
     ram_bytes: I64  # RAM proper: gpa below this, outside the legacy hole, is RAM
     backing_bytes: I64  # RAM and ROM
-    low_map: I64  # 256 entries of 8 bytes: where each page below 1 MiB lies (backing offset | MAP flags), see physical.py
+    low_map: (
+        I64  # 256 entries of 8 bytes: where each page below 1 MiB lies (backing offset | MAP flags), see physical.py
+    )
     rom_gpa: I64  # first gpa of the ROM's high mapping; 2^32 - rom size
     tlb: I64  # 2^20 entries of 8 bytes by linear page (tlb.py)
     tlb_filled: I64  # list of linear pages that have an entry, 4 bytes each
@@ -139,7 +174,8 @@ class Machine:
     io_ready: I64  # 1: the host has read io_value for the instruction that is executed again
     interrupt_line: I64  # the PIC's INTR output, as last seen by the host
     tsc_now: I64  # guest time's contribution to the TSC at the start of this slice
-    tsc_start: I64  # c.instructions at that moment: RDTSC = tsc_now + (executed - tsc_start) * tsc_per_instruction >> 16, executed = instructions + slice - left
+    # RDTSC = tsc_now + ((executed - tsc_start) * tsc_per_instruction >> 16), executed = instructions + slice - left
+    tsc_start: I64  # c.instructions at the start of this slice
     tsc_per_instruction: I64
     code_dropped: I64  # set by a store into decoded code: the running block may be stale
     tlb_misses: I64

@@ -2,8 +2,10 @@
 
     entry = backing offset of the page (bits 12..) | which accesses pass without a second look (bits 0-6)
 
-A set bit means: translated, permitted, backed by RAM or ROM, and (for writes) already marked dirty and free of decoded code.
-Anything else is the slow path's business (`access.py`): first write after a collection of dirty pages, code pages, device
+A set bit means: translated, permitted, backed by RAM or ROM, and (for writes) already marked dirty and free of
+decoded code.
+Anything else is the slow path's business (`access.py`): first write after a collection of dirty pages, code pages,
+device
 memory, faults, accesses that cross a page. Whoever changes a translation or a permission must drop entries:
 CR3/CR0/CR4/EFER writes and INVLPG here, `protect_all` at the start of a migration round.
 """

@@ -20,7 +20,8 @@ def mul_low(a: int, b: int) -> int:
 @primitive(
     arguments=("i64", "i64", "i64"),
     result="i64",
-    llvm="%s = shl i64 %0, 32\n%n = or i64 %s, %1\n%q = udiv i64 %n, %2\n%f = icmp ugt i64 %q, 4294967295\n%r = select i1 %f, i64 -1, i64 %q\nret i64 %r",
+    llvm="%s = shl i64 %0, 32\n%n = or i64 %s, %1\n%q = udiv i64 %n, %2\n"
+    "%f = icmp ugt i64 %q, 4294967295\n%r = select i1 %f, i64 -1, i64 %q\nret i64 %r",
 )
 def udiv_64(high: int, low: int, divisor: int) -> int:
     """high:low / divisor, all unsigned 32-bit, divisor not 0; -1 when the quotient does not fit 32 bits."""

@@ -41,7 +41,12 @@ def target_machine() -> Any:
     llvm.initialize_native_asmparser()
     target = llvm.Target.from_default_triple()
     return target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2, codemodel="default", reloc="pic", jit=True
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=2,
+        codemodel="default",
+        reloc="pic",
+        jit=True,
     )
 
 
@@ -60,7 +65,9 @@ def compose(progress: Progress) -> bytes:
     for name, (function, kinds, result) in {**SUPPORT, **ENTRY_POINTS}.items():
         progress(0.05, f"compiling {function.__name__}")
         names = [LLVM_NAMES[k] for k in kinds]
-        parts.append(dispatch.wrapper_text(f"limosa_{name}", lower(function, kinds), names, result, internal=name in SUPPORT))
+        parts.append(
+            dispatch.wrapper_text(f"limosa_{name}", lower(function, kinds), names, result, internal=name in SUPPORT)
+        )
     for number, handler in enumerate(handlers):
         if handler is None:
             continue

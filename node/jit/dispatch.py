@@ -1,4 +1,5 @@
-"""The interpreter's inner loop as LLVM text: one function a handler, each ending in a tail call of the next Op's handler.
+"""The interpreter's inner loop as LLVM text: one function a handler, each ending in a tail call of the next Op's
+handler.
 
     tailcc void handler(cpu, machine, op, left)        `left`: the instruction budget, kept in a register
 
@@ -18,10 +19,10 @@ EIP = CPU.fields["eip"][1]  # type: ignore[index]
 LINK = OP.fields["link"][1]  # type: ignore[index]
 
 SIGNATURE = "(ptr noalias %c, ptr noalias %m, ptr %e, i64 %n)"
-NEXT = """
+NEXT = f"""
 next:
   %n1 = sub i64 %n, 1
-  %e1 = getelementptr i8, ptr %e, i64 {op_bytes}
+  %e1 = getelementptr i8, ptr %e, i64 {OP_BYTES}
   %out = icmp eq i64 %n1, 0
   br i1 %out, label %budget, label %go, !prof !0
 go:
@@ -30,10 +31,10 @@ go:
   ret void
 budget:
   call void @limosa_stop_before(ptr %c, ptr %e1)
-  %lp1 = getelementptr i8, ptr %m, i64 {left}
+  %lp1 = getelementptr i8, ptr %m, i64 {LEFT}
   store i64 0, ptr %lp1
   ret void
-""".format(op_bytes=OP_BYTES, left=LEFT)
+"""
 
 BRANCH = """
 taken:
@@ -58,14 +59,14 @@ lost:
 FIND = """  %ab = call i64 @limosa_find(ptr %c, ptr %m)
   %nob = icmp eq i64 %ab, 0
   br i1 %nob, label %lost, label %found, !prof !0"""
-FOLLOW = """  %kp = getelementptr i8, ptr %e, i64 {link}
+FOLLOW = f"""  %kp = getelementptr i8, ptr %e, i64 {LINK}
   %k = load i64, ptr %kp
   %nok = icmp eq i64 %k, 0
   br i1 %nok, label %search, label %found, !prof !0
 search:
   %as = call i64 @limosa_follow(ptr %c, ptr %m, ptr %e, i64 %before)
   %nos = icmp eq i64 %as, 0
-  br i1 %nos, label %lost, label %found""".format(link=LINK)
+  br i1 %nos, label %lost, label %found"""
 
 
 def handler_name(number: int) -> str:
@@ -75,7 +76,12 @@ def handler_name(number: int) -> str:
 def handler_text(number: int, handler: Handler, symbol: str) -> str:
     """`symbol`: the numba function of the semantic: i32 (retptr, excinfo, cpu, machine, op, constants…)."""
     constants = "".join(f", i64 {k}" for k in handler.constants)
-    lines = [f"define internal tailcc void @{handler_name(number)}{SIGNATURE} {{", "entry:", "  %ret = alloca i64", "  %exc = alloca ptr"]
+    lines = [
+        f"define internal tailcc void @{handler_name(number)}{SIGNATURE} {{",
+        "entry:",
+        "  %ret = alloca i64",
+        "  %exc = alloca ptr",
+    ]
     lines += [f"  %lp = getelementptr i8, ptr %m, i64 {LEFT}"]
     budget = "%n"
     if handler.counts:
@@ -86,7 +92,11 @@ def handler_text(number: int, handler: Handler, symbol: str) -> str:
     if handler.may_leave:
         if not handler.counts:
             lines.append("  br label %check\ncheck:")
-        lines += [f"  %vp = getelementptr i8, ptr %m, i64 {LEAVE}", "  %v = load i64, ptr %vp", "  %stay = icmp eq i64 %v, 0"]
+        lines += [
+            f"  %vp = getelementptr i8, ptr %m, i64 {LEAVE}",
+            "  %v = load i64, ptr %vp",
+            "  %stay = icmp eq i64 %v, 0",
+        ]
         if handler.counts:
             lines.append("  %nc = load i64, ptr %lp")
             budget = "%nc"
@@ -114,7 +124,11 @@ def _tail(handler: Handler) -> str:
     if handler.ends == "branch":
         return "  br label %taken" + branch
     if handler.ends == "cc":
-        return "  %t = load i64, ptr %ret\n  %yes = icmp ne i64 %t, 0\n  br i1 %yes, label %taken, label %next" + branch + NEXT
+        return (
+            "  %t = load i64, ptr %ret\n  %yes = icmp ne i64 %t, 0\n  br i1 %yes, label %taken, label %next"
+            + branch
+            + NEXT
+        )
     return "  br label %next" + NEXT
 
 

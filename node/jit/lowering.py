@@ -1,7 +1,9 @@
 """Jitted Python → LLVM modules, by numba. The only file that knows numba.
 
-Each registered function is copied with its globals replaced by compiled counterparts, so the plain functions stay plain.
-numba optimises nothing here (one pipeline over the whole program comes later, in `compose.py`) and makes no native code.
+Each registered function is copied with its globals replaced by compiled counterparts, so the plain functions stay
+plain.
+numba optimises nothing here (one pipeline over the whole program comes later, in `compose.py`) and makes no native
+code.
 """
 
 import types as python_types
@@ -12,9 +14,8 @@ from typing import Any
 
 import llvmlite.binding as llvm
 import numba
-import numba.core.config
 from llvmlite import ir
-from numba.core import types
+from numba.core import config, types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
@@ -23,9 +24,11 @@ from node.ia32.blocks import BLOCK
 from node.ia32.state import CPU, MACHINE, OP
 from node.jitted import PRIMITIVES, REGISTRY, Primitive
 
-numba.core.config.OPT = numba.core.config._OptLevel(0)
+setattr(config, "OPT", config._OptLevel(0))  # noqa: B010 (the module makes its attributes at run time)
 
-RECORDS = {name: numba.from_dtype(dtype) for name, dtype in (("cpu", CPU), ("machine", MACHINE), ("op", OP), ("block", BLOCK))}
+RECORDS = {
+    name: numba.from_dtype(dtype) for name, dtype in (("cpu", CPU), ("machine", MACHINE), ("op", OP), ("block", BLOCK))
+}
 TYPES = {"i64": types.int64, "void": types.void, **RECORDS}
 LLVM_NAMES = {"i64": "i64", "void": "void", "cpu": "ptr", "machine": "ptr", "op": "ptr", "block": "ptr"}
 
@@ -80,7 +83,11 @@ class Lowering:
                     scope[name] = self._intrinsic(value)
         copy = python_types.FunctionType(function.__code__, scope, function.__name__)
         dispatcher = numba.njit(
-            error_model="numpy", boundscheck=False, forceinline=REGISTRY[function].inline, no_cpython_wrapper=True, no_cfunc_wrapper=True
+            error_model="numpy",
+            boundscheck=False,
+            forceinline=REGISTRY[function].inline,
+            no_cpython_wrapper=True,
+            no_cfunc_wrapper=True,
         )(copy)
         dispatcher.get_call_template = partial(_call_with_int64, dispatcher.get_call_template)
         self._dispatchers[function] = dispatcher
@@ -94,7 +101,8 @@ class Lowering:
 
 @contextmanager
 def _no_native_code(libraries: list[Any]) -> Iterator[None]:
-    """Collect what numba lowers instead of generating machine code. It wants an entry point for each function, as a key only."""
+    """Collect what numba lowers instead of generating machine code. It wants an entry point for each function, as a
+    key only."""
     context = cpu_target.target_context
     context.refresh()  # numba's own run-time library is compiled by the first refresh, as usual
     finalize = JITCodeLibrary._finalize_specific
@@ -129,7 +137,9 @@ def _as_intrinsic(function: Callable[..., Any], primitive: Primitive) -> Any:
 
     def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
         callee = builder.module.globals.get(name) or ir.Function(builder.module, ir.FunctionType(result, kinds), name)
-        passed = [v if a == "i64" else builder.bitcast(v, pointer) for v, a in zip(values, primitive.arguments, strict=True)]
+        passed = [
+            v if a == "i64" else builder.bitcast(v, pointer) for v, a in zip(values, primitive.arguments, strict=True)
+        ]
         value = builder.call(callee, passed)
         if primitive.result == "void":
             return context.get_dummy_value()

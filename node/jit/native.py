@@ -1,13 +1,16 @@
 """The compiled interpreter as an engine: load its object code from the cache, or compile it first.
 
-The cache holds one directory for each key; a key is a hash of every source file that the object is made from, of numba's and
-LLVM's versions and of the host CPU. Writers write aside and rename, so any number of processes may share a cache; a cache
+The cache holds one directory for each key; a key is a hash of every source file that the object is made from, of
+numba's and
+LLVM's versions and of the host CPU. Writers write aside and rename, so any number of processes may share a cache; a
+cache
 that cannot be written costs the compile time again and nothing else.
 """
 
 import ctypes
 import hashlib
-import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
@@ -19,6 +22,11 @@ from node.ia32.processor import BoundEngine, Processor
 
 NODE = Path(__file__).resolve().parent.parent
 Progress = Callable[[float, str], None]
+DIGEST_BYTES = 16  # an object file in the cache is preceded by that much of its SHA-256
+
+
+class CompileFailed(RuntimeError):
+    """The interpreter could not be compiled on this host."""
 
 
 def cache_key() -> str:
@@ -26,28 +34,57 @@ def cache_key() -> str:
     sources = [NODE / "jitted.py", *sorted((NODE / "ia32").rglob("*.py")), *sorted((NODE / "jit").rglob("*.py"))]
     for source in sources:
         digest.update(source.relative_to(NODE).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
-    host = f"{version('numba')} {version('llvmlite')} {llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}"
+    host = (
+        f"{version('numba')} {version('llvmlite')} {llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}"
+    )
     digest.update(host.encode())
     return digest.hexdigest()[:32]
 
 
-def object_code(cache: Path, progress: Progress) -> bytes:
-    """From the cache, or compiled now (and then cached if the cache can be written)."""
-    path = cache / cache_key() / "interpreter.o"
-    try:
-        return path.read_bytes()
-    except OSError:
-        pass
-    from node.jit.compose import compose  # numba is only needed when there is something to compile
+def object_path(cache: Path) -> Path:
+    return cache / cache_key() / "interpreter.o"
 
-    code = compose(progress)
+
+def cached(cache: Path) -> bytes | None:
+    """The object code, unless it is not there, or its checksum says that the file is not what was written."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as aside:
-            aside.write(code)
-        os.replace(aside.name, path)
-    except OSError as error:
-        progress(1.0, f"compiled, but not cached: {error}")
+        content = object_path(cache).read_bytes()
+    except OSError:
+        return None
+    digest, code = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+    return code if hashlib.sha256(code).digest()[:DIGEST_BYTES] == digest else None
+
+
+def object_code(cache: Path, progress: Progress) -> bytes:
+    """From the cache, or compiled now, by a process of its own."""
+    code = cached(cache)
+    if code is not None:
+        return code
+    try:
+        return _compiled(cache, progress)
+    except OSError as error:  # a cache that cannot be written: compile for this once
+        progress(0.0, f"the cache cannot be written ({error}): compiling for this run only")
+        with tempfile.TemporaryDirectory() as own:
+            return _compiled(Path(own), progress)
+
+
+def _compiled(cache: Path, progress: Progress) -> bytes:
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=cache):
+        pass  # fails now rather than after a minute's work
+    command = [sys.executable, "-m", "node.jit.build", str(cache)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=NODE.parent, text=True
+    ) as build:
+        assert build.stdout is not None
+        for line in build.stdout:
+            share, _, what = line.strip().partition(" ")
+            progress(float(share), what)
+    code = cached(cache)
+    if code is None:
+        raise CompileFailed(
+            f"compiling the interpreter failed (exit status {build.returncode}); its messages stand above"
+        )
     return code
 
 
@@ -83,7 +120,9 @@ class _BoundNative:
         three = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
         self._run, self._refresh = two(engine.address("run")), two(engine.address("refresh"))
         self._materialise = one(engine.address("materialise"))
-        self._flush, self._protect, self._forget = (one(engine.address(n)) for n in ("flush_all", "protect_all", "forget_all"))
+        self._flush, self._protect, self._forget = (
+            one(engine.address(n)) for n in ("flush_all", "protect_all", "forget_all")
+        )
         self._interrupt = three(engine.address("deliver_interrupt"))
 
     def run(self) -> None:
@@ -114,4 +153,3 @@ def silent(_share: float, _what: str) -> None:
 
 def load(cache: Path, progress: Progress = silent) -> NativeEngine:
     return NativeEngine(object_code(cache, progress))
-

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from node.migration.errors import LinkLost, StreamCorrupt
 from node.migration.link import Link
-from node.migration.records import Record
 from node.migration.stream import Reader, Steps, Writer
+from node.migration.wire import Record
 
 DRAINED_BYTES = 64 << 10
 DRAINS = 4096  # of these, at most: a peer who never stops is left

@@ -1,14 +1,14 @@
 """What carries a migration, and what lets it wait: the small interfaces that the algorithms know of the outside.
 
-`Link` is one end of a byte channel in both directions. Twins: virtual.py's modelled link (in memory, in virtual time);
-node/domain/page_channel.py has the one of real sockets. Wrappers with the same interface: shaper.py limits the rate,
+`Link` is one end of a byte channel in both directions. Two kinds: modelled.py's, in memory and virtual time; and
+node/domain/page_channel.py's, of real sockets. Wrappers with the same interface: shaper.py limits the rate,
 faults.py breaks it at a chosen byte, `Captured` below keeps what was sent.
 
 `Clock` says how late it is on this side, and `Workers` do long work beside the loop (a thread in a domain, at once in
 the twin). No wall clock, no socket, no event loop below this line.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import BinaryIO, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -49,22 +49,18 @@ class Inline:
     """Workers that do it at once."""
 
     def begin(self, work: Callable[[], T]) -> Awaitable[T]:
-        answer = work()
-
-        async def answered() -> T:
-            return answer
-
-        return _Once(answered)
+        return _Answered(work())
 
 
-class _Once(Awaitable[T]):
-    """An awaitable that may be left unawaited without a warning."""
+class _Answered(Awaitable[T]):
+    """An answer that is there; unlike a coroutine it may be left unawaited."""
 
-    def __init__(self, make: Callable[[], Awaitable[T]]) -> None:
-        self._make = make
+    def __init__(self, answer: T) -> None:
+        self._answer = answer
 
-    def __await__(self):  # type: ignore[no-untyped-def]
-        return self._make().__await__()
+    def __await__(self) -> Generator[None, None, T]:
+        yield from ()
+        return self._answer
 
 
 class Captured:

@@ -10,7 +10,7 @@ an attack on the other are found by the same rows. STREAM.md §5 draws the same.
 """
 
 from node.migration.errors import StreamCorrupt
-from node.migration.records import Type
+from node.migration.wire import Type
 
 Event = Type | str  # a record's type, or "LAST_ROUND_END"
 LAST_ROUND_END = "LAST_ROUND_END"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from node.memory.ram import PageNumbers
+from node.migration.answers import Failed, Mismatch, Refuse
 from node.migration.channel import Channel
 from node.migration.commit import CommitAuthority, Verdict
 from node.migration.digest import Digest
@@ -18,9 +19,9 @@ from node.migration.link import Clock, Link, Workers
 from node.migration.machines import SourceMachine
 from node.migration.pages import PageReader
 from node.migration.policy import Limits
-from node.migration.records import BATCH_PAGES, PAGE_BYTES, Failed, Mismatch, Record, Refuse
 from node.migration.report import DowntimeClock, Round
 from node.migration.stream import Reader, Writer
+from node.migration.wire import BATCH_PAGES, PAGE_BYTES, Record
 
 PROGRESS_NS = 250_000_000
 SECOND_NS = 1_000_000_000

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from node.memory.ram import PAGE, Bytes, GuestMemory, PageNumbers
-from node.migration.records import BATCH_PAGES, ZERO_RUNS, Pages, Zeros
+from node.migration.records import Pages, Zeros
+from node.migration.wire import BATCH_PAGES, ZERO_RUNS
 
 SAMPLED_WORDS = 8  # of a page's 512: nearly every page with content shows it there
 NONE = np.zeros(0, np.int64)

@@ -12,15 +12,16 @@ Defaults and where they come from:
     shrink         0.9      a new minimum counts when it is at least a tenth below the old one
 
 The prediction is (remaining pages as octets on the wire) / (bandwidth as measured) + fixed, where fixed is what every
-pause costs however little is sent: chiefly the digest over all memory, measured by the source after round 1.
+pause costs however little is sent, chiefly the digest over all memory; the source measures it after each round. When
+that alone exceeds what is allowed, `patience` rounds are given it to come down: a busy host disturbs it upwards.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from node.migration.records import PAGE_BYTES
 from node.migration.report import Round
+from node.migration.wire import PAGE_BYTES
 
 SECOND_NS = 1_000_000_000
 WIRE_PAGE_BYTES = PAGE_BYTES + 4  # its number travels with it; heads are shared by 256 pages
@@ -66,7 +67,7 @@ def _choose(rounds: Sequence[Round], limits: Limits, predicted_ns: int, fixed_ns
     allowed = limits.max_downtime_ns
     if predicted_ns <= allowed:
         return Decision.STOP_AND_COPY, f"within the {_ms(allowed)} allowed"
-    if fixed_ns > allowed:
+    if fixed_ns > allowed and len(rounds) >= limits.patience:
         return Decision.ABORT, f"{_ms(fixed_ns)} of it does not depend on the pages; only {_ms(allowed)} are allowed"
     if stalled(rounds, limits):
         return (

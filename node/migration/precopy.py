@@ -22,8 +22,8 @@ async def copy_rounds(out: Outgoing) -> None:
     while True:
         done = await send_round(out)
         out.remaining = out.machine.collect_dirty()
-        if not out.fixed_ns:
-            out.fixed_ns = await full_digest_ns(out.machine.memory, out.clock, out.workers)
+        measured = await full_digest_ns(out.machine.memory, out.clock, out.workers)
+        out.fixed_ns = min(out.fixed_ns, measured) if out.rounds else measured
         decided = _judge(out, done)
         if decided.decision is Decision.ABORT:
             raise Unconverged(decided.reason)

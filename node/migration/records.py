@@ -1,96 +1,31 @@
-"""The records of the migration stream, as values: what each holds and how its body lies in octets.
+"""The records that a source writes, as values: what each holds and how its body lies in octets (STREAM.md §4).
 
-STREAM.md is normative; this file is its writer's and reader's half of the truth (verify.py is the other, and shares
-nothing with it). All integers are little-endian. `unpack` trusts nothing: every length is compared with the body's
-before a byte is taken, reserved octets must be zero, and a violation is a StreamCorrupt with a sentence.
+`unpack` trusts nothing: every count is compared with the body's length before anything is taken from it, reserved
+fields must be zero, and a violation is a StreamCorrupt with a sentence. Lengths themselves were bounded by `LIMITS`
+before the body was read (stream.py).
 """
 
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Self
 
-from node.migration.errors import KINDS, MigrationError, StreamCorrupt
-
-STREAM_VERSION = 1
-READABLE_VERSIONS = frozenset({1})  # V, and V-1 once there is one
-LAYOUT = 1  # every record's own layout version, so far
-
-PAGE_BYTES = 4096
-BATCH_PAGES = 256  # at most, in one PAGES record
-ZERO_RUNS = 4096  # at most, in one ZEROS record
-STATE_BYTES = 16 << 20  # at most, in a STATE record
-CHUNK_BYTES = 1 << 20  # of memory under one digest
-CHUNKS = 1 << 20  # at most, in a DIGEST record: 1 TiB
-TEXT_BYTES = 1024  # at most, of a name or reason
-DIGEST_BYTES = 16
-
-
-class Type(IntEnum):
-    """Record types: below 64 the source speaks, from 64 on the target does."""
-
-    HEADER = 1
-    PAGES = 2
-    ZEROS = 3
-    ROUND_END = 4
-    STATE = 5
-    DIGEST = 6
-    END = 7
-    PAGE_DIGESTS = 8
-    ABORT = 9
-    ACCEPT = 65
-    REFUSE = 66
-    RECEIVED = 67
-    LOADED = 68
-    READY = 69
-    DIFFERS = 70
-    MISMATCH = 71
-    FAILED = 72
-    TAKEN = 73
-
-
-class Record(Protocol):
-    """A record with a body that is read whole (all but PAGES, whose octets go straight into guest memory)."""
-
-    TYPE: ClassVar[Type]
-    LIMITS: ClassVar[tuple[int, int]]  # shortest and longest body
-
-    def pack(self) -> bytes: ...
-    @classmethod
-    def unpack(cls, body: bytes) -> Self: ...
-
-
-def _text(text: str) -> bytes:
-    data = text.encode()
-    while len(data) > TEXT_BYTES:  # cut at a character, not inside one
-        data = data[:TEXT_BYTES].decode(errors="ignore").encode()
-    return struct.pack("<H", len(data)) + data
-
-
-def _texts(body: bytes, at: int, count: int, what: str) -> list[str]:
-    """`count` texts that fill the body from `at` to its very end."""
-    texts = []
-    for _ in range(count):
-        if at + 2 > len(body):
-            raise StreamCorrupt(f"{what} ends inside a text")
-        (length,) = struct.unpack_from("<H", body, at)
-        data = body[at + 2 : at + 2 + length]
-        if length > TEXT_BYTES or len(data) != length:
-            raise StreamCorrupt(f"{what} holds a text of {length} octets that does not fit")
-        try:
-            texts.append(data.decode())
-        except UnicodeDecodeError:
-            raise StreamCorrupt(f"{what} holds a text that is not UTF-8") from None
-        at += 2 + length
-    if at != len(body):
-        raise StreamCorrupt(f"{what} is {len(body) - at} octets too long")
-    return texts
-
-
-def _reserved(value: int, what: str) -> None:
-    if value:
-        raise StreamCorrupt(f"{what} has a reserved field of {value:#x} that must be zero")
+from node.migration.errors import StreamCorrupt
+from node.migration.wire import (
+    BATCH_PAGES,
+    CHUNK_BYTES,
+    CHUNKS,
+    DIGEST_BYTES,
+    PAGE_BYTES,
+    STATE_BYTES,
+    TEXT_BYTES,
+    ZERO_RUNS,
+    Reason,
+    Type,
+    must_be_zero,
+    text,
+    texts_in,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +46,17 @@ class Header:
 
     def pack(self) -> bytes:
         fixed = struct.pack("<IIQQQ", self.page_bytes, 0, self.pages, self.ram_bytes, self.rom_bytes)
-        return fixed + _text(self.migration_id) + _text(self.algorithm)
+        return fixed + text(self.migration_id) + text(self.algorithm)
 
     @classmethod
     def unpack(cls, body: bytes) -> Self:
         page_bytes, reserved, pages, ram_bytes, rom_bytes = struct.unpack_from("<IIQQQ", body)
-        _reserved(reserved, "HEADER")
+        must_be_zero(reserved, "HEADER")
         if page_bytes != PAGE_BYTES:
             raise StreamCorrupt(f"HEADER speaks of pages of {page_bytes} octets; this stream version has {PAGE_BYTES}")
         if ram_bytes % page_bytes or rom_bytes % page_bytes or pages * page_bytes != ram_bytes + rom_bytes:
             raise StreamCorrupt(f"HEADER's {pages} pages are not its {ram_bytes} + {rom_bytes} octets of memory")
-        migration_id, algorithm = _texts(body, 32, 2, "HEADER")
+        migration_id, algorithm = texts_in(body, 32, 2, "HEADER")
         return cls(migration_id, algorithm, ram_bytes, rom_bytes, page_bytes)
 
 
@@ -195,7 +130,7 @@ class RoundEnd:
     @classmethod
     def unpack(cls, body: bytes) -> Self:
         round_number, flags, normal, zero, octets = struct.unpack("<IIQQQ", body)
-        _reserved(flags & ~1, "ROUND_END")
+        must_be_zero(flags & ~1, "ROUND_END")
         return cls(round_number, bool(flags), normal, zero, octets)
 
 
@@ -232,7 +167,7 @@ class DigestRecord:
     @classmethod
     def unpack(cls, body: bytes) -> Self:
         algorithm, chunk_bytes, count, reserved = struct.unpack_from("<IIII", body)
-        _reserved(reserved, "DIGEST")
+        must_be_zero(reserved, "DIGEST")
         if (algorithm, chunk_bytes) != (1, CHUNK_BYTES):
             raise StreamCorrupt(f"DIGEST is of algorithm {algorithm} over chunks of {chunk_bytes} octets")
         if len(body) != 16 + (2 + count) * DIGEST_BYTES:
@@ -257,7 +192,7 @@ class End:
     @classmethod
     def unpack(cls, body: bytes) -> Self:
         records, reserved, normal, zero, octets = struct.unpack("<IIQQQ", body)
-        _reserved(reserved, "END")
+        must_be_zero(reserved, "END")
         return cls(records, normal, zero, octets)
 
 
@@ -282,167 +217,7 @@ class PageDigests:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reason:
-    """A kind of failure (see errors.KINDS) and its sentence."""
-
-    error: MigrationError
-    LIMITS: ClassVar[tuple[int, int]] = (4, 4 + TEXT_BYTES)
-
-    def pack(self) -> bytes:
-        return struct.pack("<H", 1 + KINDS.index(type(self.error))) + _text(self.error.sentence)
-
-    @classmethod
-    def unpack(cls, body: bytes) -> Self:
-        (number,) = struct.unpack_from("<H", body)
-        (sentence,) = _texts(body, 2, 1, "a reason")
-        if not 1 <= number <= len(KINDS):
-            raise StreamCorrupt(f"a reason of the unknown kind {number}: {sentence}")
-        return cls(KINDS[number - 1](sentence))
-
-
-@dataclass(frozen=True, slots=True)
-class Abort(_Reason):
+class Abort(Reason):
     """The source gives up and runs on; the target must free everything."""
 
     TYPE: ClassVar[Type] = Type.ABORT
-
-
-@dataclass(frozen=True, slots=True)
-class Refuse(_Reason):
-    """The target does not take this machine."""
-
-    TYPE: ClassVar[Type] = Type.REFUSE
-
-
-@dataclass(frozen=True, slots=True)
-class Failed(_Reason):
-    """The target gave up and frees everything."""
-
-    TYPE: ClassVar[Type] = Type.FAILED
-
-
-@dataclass(frozen=True, slots=True)
-class Accept:
-    """The target has reserved what the header asks for."""
-
-    TYPE: ClassVar[Type] = Type.ACCEPT
-    LIMITS: ClassVar[tuple[int, int]] = (0, 0)
-
-    def pack(self) -> bytes:
-        return b""
-
-    @classmethod
-    def unpack(cls, body: bytes) -> Self:
-        return cls()
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """All pages of this round are in the target's memory (not said of the last round: RECEIVED says more)."""
-
-    round: int
-    TYPE: ClassVar[Type] = Type.TAKEN
-    LIMITS: ClassVar[tuple[int, int]] = (4, 4)
-
-    def pack(self) -> bytes:
-        return struct.pack("<I", self.round)
-
-    @classmethod
-    def unpack(cls, body: bytes) -> Self:
-        return cls(*struct.unpack("<I", body))
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """Memory and state are in; what the target counted."""
-
-    pages_normal: int
-    pages_zero: int
-    octets: int  # of the source's stream, STATE included
-    TYPE: ClassVar[Type] = Type.RECEIVED
-    LIMITS: ClassVar[tuple[int, int]] = (24, 24)
-
-    def pack(self) -> bytes:
-        return struct.pack("<QQQ", self.pages_normal, self.pages_zero, self.octets)
-
-    @classmethod
-    def unpack(cls, body: bytes) -> Self:
-        return cls(*struct.unpack("<QQQ", body))
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """CPU and devices hold the snapshot; how long that took the target, for the record only."""
-
-    duration_ns: int
-    TYPE: ClassVar[Type] = Type.LOADED
-    LIMITS: ClassVar[tuple[int, int]] = (8, 8)
-
-    def pack(self) -> bytes:
-        return struct.pack("<Q", self.duration_ns)
-
-    @classmethod
-    def unpack(cls, body: bytes) -> Self:
-        return cls(*struct.unpack("<Q", body))
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """Verified: the target's own digest is the source's. It holds the machine until its authority says run or free."""
-
-    digest: bytes
-    duration_ns: int
-    TYPE: ClassVar[Type] = Type.READY
-    LIMITS: ClassVar[tuple[int, int]] = (24, 24)
-
-    def pack(self) -> bytes:
-        return self.digest + struct.pack("<Q", self.duration_ns)
-
-    @classmethod
-    def unpack(cls, body: bytes) -> Self:
-        return cls(body[:DIGEST_BYTES], *struct.unpack("<Q", body[DIGEST_BYTES:]))
-
-
-@dataclass(frozen=True, slots=True)
-class Differs:
-    """This chunk of memory is not the source's: send the digests of its pages."""
-
-    chunk: int
-    TYPE: ClassVar[Type] = Type.DIFFERS
-    LIMITS: ClassVar[tuple[int, int]] = (4, 4)
-
-    def pack(self) -> bytes:
-        return struct.pack("<I", self.chunk)
-
-    @classmethod
-    def unpack(cls, body: bytes) -> Self:
-        return cls(*struct.unpack("<I", body))
-
-
-@dataclass(frozen=True, slots=True)
-class Mismatch:
-    """The first thing that differs, in words; `page` is its number, or NO_PAGE when it is no memory."""
-
-    page: int
-    what: str
-    NO_PAGE: ClassVar[int] = (1 << 64) - 1
-    TYPE: ClassVar[Type] = Type.MISMATCH
-    LIMITS: ClassVar[tuple[int, int]] = (10, 10 + TEXT_BYTES)
-
-    def pack(self) -> bytes:
-        return struct.pack("<Q", self.page) + _text(self.what)
-
-    @classmethod
-    def unpack(cls, body: bytes) -> Self:
-        (what,) = _texts(body, 8, 1, "MISMATCH")
-        (page,) = struct.unpack_from("<Q", body)
-        return cls(page, what)
-
-
-RECORDS: dict[Type, type[Record]] = {
-    record.TYPE: record
-    for record in (
-        *(Header, Pages, Zeros, RoundEnd, State, DigestRecord, End, PageDigests, Abort),
-        *(Accept, Refuse, Taken, Received, Loaded, Ready, Differs, Mismatch, Failed),
-    )
-}

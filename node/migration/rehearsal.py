@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from node.migration.commit import Ready, Verdict
 from node.migration.faults import Fault, Faulty
 from node.migration.link import Captured, Inline
+from node.migration.modelled import LinkModel, pair
 from node.migration.outgoing import Cancel, Notice, Plan
 from node.migration.policy import Limits
 from node.migration.report import Report
 from node.migration.source import migrate_out
 from node.migration.target import Held, migrate_in
 from node.migration.twin import TwinMachine, Writes, run_writer
-from node.migration.virtual import LinkModel, Task, VirtualTime, pair
+from node.migration.virtual import Task, VirtualTime
 
 MIGRATION_ID = "rehearsal"
 

@@ -16,6 +16,7 @@ from functools import partial
 import numpy as np
 
 from node.migration import snapshot
+from node.migration.answers import Accept, Differs, Loaded, Ready, Received, Taken
 from node.migration.channel import expected
 from node.migration.commit import Ready as ReadyToCommit
 from node.migration.commit import Verdict
@@ -23,22 +24,9 @@ from node.migration.digest import chunk_digests, combine, page_digests
 from node.migration.errors import Cancelled, StreamCorrupt, VerifyMismatch
 from node.migration.outgoing import Outgoing, per_second
 from node.migration.pages import zero_records
-from node.migration.records import (
-    Accept,
-    Differs,
-    DigestRecord,
-    End,
-    Header,
-    Loaded,
-    PageDigests,
-    Ready,
-    Received,
-    Record,
-    RoundEnd,
-    State,
-    Taken,
-)
+from node.migration.records import DigestRecord, End, Header, PageDigests, RoundEnd, State
 from node.migration.report import DowntimeClock, Round
+from node.migration.wire import Record
 
 
 async def reserve(out: Outgoing) -> None:

@@ -22,19 +22,11 @@ from typing import Protocol, TypeVar
 
 import xxhash
 
+from node.migration.answers import Accept, Differs, Failed, Loaded, Mismatch, Ready, Received, Refuse, Taken
 from node.migration.errors import StreamCorrupt, TargetRefused
 from node.migration.order import FIRST, LAST, LAST_ROUND_END, SOURCE, TARGET, Event, following
-from node.migration.records import (
-    LAYOUT,
-    PAGE_BYTES,
-    READABLE_VERSIONS,
-    RECORDS,
-    STREAM_VERSION,
-    Pages,
-    Record,
-    RoundEnd,
-    Type,
-)
+from node.migration.records import Abort, DigestRecord, End, Header, PageDigests, Pages, RoundEnd, State, Zeros
+from node.migration.wire import LAYOUT, PAGE_BYTES, READABLE_VERSIONS, STREAM_VERSION, Record, Type
 
 MAGIC = b"\x89LIMOSA\n"  # no text, and broken by whoever translates line ends
 ROLES = {"source": 1, "target": 2}
@@ -44,6 +36,14 @@ OPENING = struct.Struct("<8sHBB")
 OPENING_BYTES = OPENING.size + 4
 HEAD = struct.Struct("<HHIIIQ")
 CHECKSUM_AT = 12  # of the head checksum, in the head
+
+RECORDS: dict[Type, type[Record]] = {
+    record.TYPE: record
+    for record in (
+        *(Header, Pages, Zeros, RoundEnd, State, DigestRecord, End, PageDigests, Abort),
+        *(Accept, Refuse, Taken, Received, Loaded, Ready, Differs, Mismatch, Failed),
+    )
+}
 
 T = TypeVar("T")
 Buffer = bytes | bytearray | memoryview

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from node.migration import snapshot
+from node.migration.answers import Accept, Differs, Failed, Loaded, Mismatch, Ready, Received, Refuse, Taken
 from node.migration.channel import Channel, expected
 from node.migration.digest import Digest, chunk_digests, combine, page_digests, split
 from node.migration.errors import (
@@ -27,30 +28,9 @@ from node.migration.ledger import Ledger
 from node.migration.link import Clock, Link, Workers
 from node.migration.machines import TargetMachine
 from node.migration.pages import PageLanding
-from node.migration.records import (
-    CHUNK_BYTES,
-    PAGE_BYTES,
-    Abort,
-    Accept,
-    Differs,
-    DigestRecord,
-    End,
-    Failed,
-    Header,
-    Loaded,
-    Mismatch,
-    PageDigests,
-    Pages,
-    Ready,
-    Received,
-    Record,
-    Refuse,
-    RoundEnd,
-    State,
-    Taken,
-    Zeros,
-)
+from node.migration.records import Abort, DigestRecord, End, Header, PageDigests, Pages, RoundEnd, State, Zeros
 from node.migration.stream import Reader, Writer
+from node.migration.wire import CHUNK_BYTES, PAGE_BYTES, Record
 
 
 @dataclass(frozen=True, slots=True)

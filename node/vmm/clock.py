@@ -1,6 +1,7 @@
 """Guest time: an int of nanoseconds that starts at 0 when the machine first runs and stands still while it does not.
 
-A clock is a record (it travels with the machine) and a rule. *Real*: host time that passes while the guest runs. *Virtual*:
+A clock is a record (it travels with the machine) and a rule. *Real*: host time that passes while the guest runs.
+*Virtual*:
 instructions executed divided by a speed, plus the idle time skipped, so that a run is a function of its input alone.
 The time-stamp counter ticks once a nanosecond of guest time under either.
 """
@@ -81,7 +82,9 @@ class VirtualClock:
 
 
 class RealClock:
-    tsc_per_instruction = 1 << (TSC_FRACTION - 2)  # a quarter of a tick: slower than any host executes, so TSC only lags
+    tsc_per_instruction = 1 << (
+        TSC_FRACTION - 2
+    )  # a quarter of a tick: slower than any host executes, so TSC only lags
 
     def __init__(self, monotonic_ns: Callable[[], int]) -> None:
         self.array, self._state = new_record(CLOCK)
@@ -113,4 +116,5 @@ class RealClock:
 
 def clock_named(name: str, monotonic_ns: Callable[[], int]) -> Clock:
     """ "real" or "virtual"; KeyError for anything else."""
-    return {"real": lambda: RealClock(monotonic_ns), "virtual": VirtualClock}[name]()
+    clocks: dict[str, Callable[[], Clock]] = {"real": lambda: RealClock(monotonic_ns), "virtual": VirtualClock}
+    return clocks[name]()

@@ -1,4 +1,5 @@
-"""What the guest wrote to its first serial port. Part of the machine: it travels, so a reader can go on at the same offset
+"""What the guest wrote to its first serial port. Part of the machine: it travels, so a reader can go on at the same
+offset
 on another node and neither miss nor repeat a byte."""
 
 from collections.abc import Callable

@@ -1,6 +1,7 @@
 """CPU, memory, devices, clock and console assembled from a frozen configuration; and the loop that lets them meet.
 
-`advance` runs one stretch of guest execution: bring the devices to guest time, run up to the next deadline, serve exits.
+`advance` runs one stretch of guest execution: bring the devices to guest time, run up to the next deadline, serve
+exits.
 Nothing here waits, reads a clock or starts a thread (see `thread.py`).
 """
 
@@ -17,6 +18,7 @@ from node.devices.requests import Exit, Reset
 from node.ia32 import reset as ia32_reset
 from node.ia32.processor import Engine, Processor
 from node.ia32.state import (
+    CR0_NE,
     EAX,
     EBX,
     ESI,
@@ -37,6 +39,7 @@ from node.vmm.mode import MODES
 MIB = 1 << 20
 MEMORY_BYTES_MIN, MEMORY_BYTES_MAX = 1 * MIB, 3072 * MIB
 EXITS_A_STRETCH = 256  # so that whoever waits for the machine need not wait long
+FSW_ES = 0x80  # x87 status word: an unmasked exception is pending
 A20_OPEN, A20_CLOSED = M32, 0xFFEF_FFFF
 
 
@@ -55,7 +58,7 @@ class MachineConfig:
     def check(self) -> None:
         if self.memory_bytes % PAGE or not MEMORY_BYTES_MIN <= self.memory_bytes <= MEMORY_BYTES_MAX:
             raise MachineError(
-                f"memory size {self.memory_bytes} bytes: a machine has 1 MiB to 3072 MiB, in whole pages of {PAGE} bytes"
+                f"memory size {self.memory_bytes} bytes: a machine has 1 MiB to 3072 MiB, in whole pages"
             )
         if self.vmm not in MODES:
             raise MachineError(f"unknown VMM mode {self.vmm!r}: there is {', '.join(sorted(MODES))}")
@@ -155,6 +158,7 @@ class Machine:
     def _run(self, now: int, most: int = 1 << 40) -> int:
         """Native code up to the next deadline; returns the exit reason."""
         m = self.processor.machine
+        self.platform.ferr(bool(self.processor.cpu.fsw & FSW_ES and not self.processor.cpu.cr0 & CR0_NE))
         m.interrupt_line = 1 if self.platform.intr else 0
         m.tsc_start = self.processor.cpu.instructions
         m.tsc_now = now
@@ -169,7 +173,9 @@ class Machine:
         elif exit_reason == EXIT_HALT:
             return self._halted()
         elif exit_reason == EXIT_SHUTDOWN:
-            return Stopped("triple-fault", "the guest's processor shut down: a fault while a double fault was being delivered")
+            return Stopped(
+                "triple-fault", "the guest's processor shut down: a fault while a double fault was being delivered"
+            )
         return None
 
     def _port_access(self) -> Stopped | None:
@@ -179,13 +185,16 @@ class Machine:
         self._follow_a20()
         request = self.platform.take_request()
         if isinstance(request, Exit):
-            return Stopped("exit", f"the guest wrote {request.value:#x} to the debug-exit port", (request.value << 1 | 1) & 0xFF)
+            return Stopped(
+                "exit", f"the guest wrote {request.value:#x} to the debug-exit port", (request.value << 1 | 1) & 0xFF
+            )
         if isinstance(request, Reset):
-            return Stopped("reset", f"the guest reset the machine ({request.cause.name.lower().replace('_', ' ')})")
+            return Stopped("reset", f"the guest reset the machine ({request.reason})")
         return None
 
     def _halted(self) -> Stopped | Idle | None:
-        """HLT ends with an interrupt; with interrupts disabled nothing can end it: the guest has switched itself off."""
+        """HLT ends with an interrupt; with interrupts disabled nothing can end it: the guest has switched itself
+        off."""
         if not self.processor.cpu.flags & IF:
             return Stopped("halted", "the guest halted with interrupts disabled: it is switched off")
         deadline = self.platform.deadline()

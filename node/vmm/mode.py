@@ -1,5 +1,7 @@
-"""What a VMM mode owns: how the processor's exits are handled, and (with the modes to come) what a privileged operation does
-and how a TLB miss is resolved. `native` is no VMM at all: ring 0 is ring 0, the guest's own page tables are walked, ports
+"""What a VMM mode owns: how the processor's exits are handled, and (with the modes to come) what a privileged
+operation does
+and how a TLB miss is resolved. `native` is no VMM at all: ring 0 is ring 0, the guest's own page tables are walked,
+ports
 lead straight to the devices."""
 
 from typing import Protocol

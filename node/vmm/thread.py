@@ -2,7 +2,8 @@
 
     state: held --resume--> running --pause--> held ; stop ends the thread from either
 
-The guest executes only while nobody asks for the machine. `held()` waits for the present stretch to end (a millisecond or
+The guest executes only while nobody asks for the machine. `held()` waits for the present stretch to end (a
+millisecond or
 two), runs its body, and lets the guest go on.
 """
 
@@ -17,7 +18,10 @@ class MachineThread:
     """`on_stopped` and `on_first_instruction` are called in the thread."""
 
     def __init__(
-        self, machine: Machine, on_stopped: Callable[[Stopped], None], on_first_instruction: Callable[[], None] | None = None
+        self,
+        machine: Machine,
+        on_stopped: Callable[[Stopped], None],
+        on_first_instruction: Callable[[], None] | None = None,
     ) -> None:
         self.machine = machine
         self._on_stopped, self._on_first = on_stopped, on_first_instruction

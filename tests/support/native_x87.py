@@ -1,12 +1,14 @@
 """The host's own x87 as an oracle: one instruction, run natively from a given register state to the state after it.
 
-State is the 108-byte image of FRSTOR and FNSAVE (32-bit protected-mode format, which 64-bit code uses too). A memory operand is
-addressed by rdx. Pending unmasked exceptions are never delivered: FNSAVE does not wait and leaves a clean unit behind.
+State is the 108-byte image of FRSTOR and FNSAVE (32-bit protected-mode format, which 64-bit code uses too). A memory
+operand is addressed by rdx. Pending unmasked exceptions are never delivered: FNSAVE does not wait and leaves a clean
+unit behind.
 """
 
 import ctypes
 import mmap
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -56,7 +58,7 @@ def run_image(instruction: bytes, image: bytes, eflags: int = 0, memory: bytearr
 
 
 @cache
-def _stub(instruction: bytes) -> "ctypes._CFunctionType":  # type: ignore[name-defined]
+def _stub(instruction: bytes) -> Callable[..., int]:
     """f(image in rdi, image after in rsi, operand in rdx, EFLAGS in rcx) -> EFLAGS after."""
     before, after = bytes.fromhex("dd27 51 9d"), bytes.fromhex("9c 58 dd36 c3")
     global _used

@@ -23,7 +23,8 @@ from node.ia32.semantics import (
     x87_state,
     x87_transcendental,
 )
-from node.ia32.state import ATTR_D, CPU, CR0_NE, CR0_PE, CS, EDX, MACHINE, OP
+from node.ia32.state import ATTR_D, CPU, CR0_NE, CR0_PE, CS, EDX, MACHINE, OP, Cpu
+from node.jitted import new_record
 from tests.support.native_x87 import Registers
 
 MEMORY = 2 << 20
@@ -36,7 +37,9 @@ ROWS = [row for module in MODULES for row in module.ROWS]
 
 @cache
 def tables() -> encodings.Tables:
-    built, numbers, groups = encodings.Tables(), {}, {}
+    built = encodings.Tables()
+    numbers: dict[tuple[Any, ...], int] = {}
+    groups: dict[tuple[int, int], int] = {}
     for row in ROWS:
         for encoding in encodings.encodings_of(row):
             encodings._enter(built, numbers, groups, encoding)
@@ -47,38 +50,13 @@ def _array(count: int, kind: type) -> npt.NDArray[Any]:
     return np.zeros(count, kind)
 
 
-class Record:
-    """One record's fields as plain ints (numpy's own record hides `base` and `flags` behind its attributes)."""
-
-    def __init__(self, array: npt.NDArray[Any]) -> None:
-        object.__setattr__(self, "array", array)
-
-    def __getattr__(self, name: str) -> Any:
-        value = self.array[name][0]
-        return Elements(value) if value.ndim else int(value)
-
-    def __setattr__(self, name: str, value: int) -> None:
-        self.array[name][0] = value
-
-
-class Elements:
-    def __init__(self, array: npt.NDArray[Any]) -> None:
-        self.array = array
-
-    def __getitem__(self, index: int) -> int:
-        return int(self.array[index])
-
-    def __setitem__(self, index: int | slice, value: int) -> None:
-        self.array[index] = value
-
-
 @dataclass
 class World:
     kept: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.cpu_array, self.machine_array = np.zeros(1, CPU), np.zeros(1, MACHINE)
-        self.c, self.m = Record(self.cpu_array), Record(self.machine_array)
+        self.cpu_array, self.c = new_record(CPU)
+        self.machine_array, self.m = new_record(MACHINE)
         self.ram = _array(MEMORY, np.uint8)
         pages = MEMORY >> 12
         self._point("ram", self.ram)
@@ -94,10 +72,12 @@ class World:
         m.cpu_address = self.cpu_array.ctypes.data
         m.ram_bytes = m.backing_bytes = MEMORY
         m.rom_gpa = 1 << 32
-        m.seg_ok[:], m.stack_mask = 3, 0xFFFF_FFFF
+        m.stack_mask = 0xFFFF_FFFF
         m.need_read, m.need_write, m.need_fetch = 1, 2, 16
         c.cr0, c.a20_mask, c.fcw = CR0_PE | CR0_NE, 0xFFFF_FFFF, 0x37F
-        c.limit[:], c.selector[:], c.attr[:] = 0xFFFF_FFFF, 0x18, 0x93 | ATTR_D
+        for seg in range(8):
+            m.seg_ok[seg] = 3
+            c.limit[seg], c.selector[seg], c.attr[seg] = 0xFFFF_FFFF, 0x18, 0x93 | ATTR_D
         c.selector[CS], c.attr[CS] = 0x10, 0x9B | ATTR_D
         c.eip, c.gpr[EDX] = CODE, OPERAND
 
@@ -106,23 +86,15 @@ class World:
         setattr(self.m, name, array.ctypes.data)
 
     def set_registers(self, r: Registers) -> None:
-        self.c.fcw, self.c.fsw, self.c.ftw = r.control, r.status, r.filled
-        set_explicit(self.c, r.eflags)
-        for i, value in enumerate(r.stack):
-            at = (r.top + i & 7) * 2
-            self.c.fpu[at], self.c.fpu[at + 1] = value & (1 << 64) - 1, value >> 64
+        set_registers(self.c, r)
 
     def registers(self) -> Registers:
-        c = self.c
-        top = c.fsw >> 11 & 7
-        where = [(top + i & 7) * 2 for i in range(8)]
-        stack = tuple(int(c.fpu[at]) | int(c.fpu[at + 1]) << 64 for at in where)
-        return Registers(int(c.fcw), int(c.fsw), int(c.ftw), stack, int(status(c)))
+        return get_registers(self.c)
 
     def step(self, code: bytes, wide: int = 1) -> int:
         """Execute one instruction; the result is 0, or the vector it raised plus 256."""
         text = np.frombuffer(code.ljust(16, b"\0"), np.uint8).copy()
-        op = Record(np.zeros(1, OP))
+        _, op = new_record(OP)
         length = decode(self.m, op, text.ctypes.data, 16, wide) & 0xFF
         assert length == len(code), (code.hex(), length)
         handler = tables().handlers[int(op.handler)]
@@ -137,3 +109,17 @@ class World:
 
     def read(self, address: int, size: int) -> bytes:
         return self.ram[address : address + size].tobytes()
+
+
+def set_registers(c: Cpu, r: Registers) -> None:
+    c.fcw, c.fsw, c.ftw = r.control, r.status, r.filled
+    set_explicit(c, r.eflags)
+    for i, value in enumerate(r.stack):
+        at = (r.top + i & 7) * 2
+        c.fpu[at], c.fpu[at + 1] = value & (1 << 64) - 1, value >> 64
+
+
+def get_registers(c: Cpu) -> Registers:
+    where = [((c.fsw >> 11) + i & 7) * 2 for i in range(8)]
+    stack = tuple(c.fpu[at] | c.fpu[at + 1] << 64 for at in where)
+    return Registers(c.fcw, c.fsw, c.ftw, stack, status(c))

@@ -1,4 +1,5 @@
-"""BT BTS BTR BTC BSF BSR (SDM 2). With a register bit offset and a memory operand the bit string reaches beyond the operand."""
+"""BT BTS BTR BTC BSF BSR (SDM 2). With a register bit offset and a memory operand the bit string reaches beyond the
+operand."""
 
 from node.ia32.flags import LOGIC, set_explicit, set_flags, status
 from node.ia32.operands import get_reg, load_seg, mask_of, offset_of, read_rm, set_reg, sign_extend, store_seg, write_rm
@@ -91,9 +92,13 @@ def _rows() -> list[Row]:
     undefined = OF | SF | AF | PF | ZF
     for kind, code in ((TEST, "A3"), (SET, "AB"), (RESET, "B3"), (COMPLEMENT, "BB")):
         rows.append(Row(f"0F {code}", "Ev,Gv", bit_reg, (kind, SIZE, FORM), lock=kind != TEST, undefined=undefined))
-        rows.append(Row(f"0F BA /{4 + kind}", "Ev,Ib", bit_imm, (kind, SIZE, FORM), lock=kind != TEST, undefined=undefined))
+        rows.append(
+            Row(f"0F BA /{4 + kind}", "Ev,Ib", bit_imm, (kind, SIZE, FORM), lock=kind != TEST, undefined=undefined)
+        )
     for reverse in (0, 1):
-        rows.append(Row(f"0F {0xBC + reverse:02X}", "Gv,Ev", scan, (reverse, SIZE, FORM), undefined=CF | OF | SF | AF | PF))
+        rows.append(
+            Row(f"0F {0xBC + reverse:02X}", "Gv,Ev", scan, (reverse, SIZE, FORM), undefined=CF | OF | SF | AF | PF)
+        )
     return rows
 
 

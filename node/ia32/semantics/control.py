@@ -1,4 +1,5 @@
-"""Near control transfer: JMP Jcc CALL RET LOOP JECXZ (SDM 2). Each sets c.eip itself and checks the code segment's limit
+"""Near control transfer: JMP Jcc CALL RET LOOP JECXZ (SDM 2). Each sets c.eip itself and checks the code segment's
+limit
 before anything else changes, so that a bad target faults at the branch."""
 
 from node.ia32.faults import general_protection

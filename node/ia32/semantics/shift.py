@@ -1,6 +1,7 @@
 """SHL SHR SAR ROL ROR RCL RCR and the double shifts SHLD SHRD (SDM 2).
 
-Counts are taken modulo 32. A count of zero changes nothing, flags included. OF is defined by the manual for a count of 1
+Counts are taken modulo 32. A count of zero changes nothing, flags included. OF is defined by the manual for a count
+of 1
 only; here it has one formula for every count, given in `flags.py`.
 """
 
@@ -139,9 +140,14 @@ def _rows() -> list[Row]:
     rows = []
     for kind in range(8):
         semantic = rotate if kind < SHL_ else shift
-        for code, operands, by in (("C0", "Eb,Ib", BY_IMM), ("C1", "Ev,Ib", BY_IMM), ("D0", "Eb,1", BY_ONE), ("D1", "Ev,1", BY_ONE),
+        for code, operands, by in (("C0", "Eb,Ib", BY_IMM), ("C1", "Ev,Ib", BY_IMM), ("D0", "Eb,1", BY_ONE), ("D1",
+        "Ev,1", BY_ONE),
                                    ("D2", "Eb,CL", BY_CL), ("D3", "Ev,CL", BY_CL)):  # fmt: skip
-            undefined = (0 if by == BY_ONE else OF) | (AF if kind >= SHL_ else 0) | (CF if kind >= SHL_ and by != BY_ONE and operands[1] == "b" else 0)
+            undefined = (
+                (0 if by == BY_ONE else OF)
+                | (AF if kind >= SHL_ else 0)
+                | (CF if kind >= SHL_ and by != BY_ONE and operands[1] == "b" else 0)
+            )
             rows.append(Row(f"{code} /{kind}", operands, semantic, (kind, by, SIZE, FORM), undefined=undefined))
     for code, right, by in (("0F A4", 0, BY_IMM), ("0F A5", 0, BY_CL), ("0F AC", 1, BY_IMM), ("0F AD", 1, BY_CL)):
         operands = "Ev,Gv,Ib" if by == BY_IMM else "Ev,Gv,CL"

@@ -1,7 +1,9 @@
 """MOVS CMPS STOS LODS SCAS, with REP prefixes (SDM 2B REP).
 
-Each iteration counts as one instruction and commits its registers, so a fault, an interrupt or the end of the budget between
-iterations leaves a state from which the same instruction goes on. Iterations of MOVS and STOS that stay within pages known to
+Each iteration counts as one instruction and commits its registers, so a fault, an interrupt or the end of the budget
+between
+iterations leaves a state from which the same instruction goes on. Iterations of MOVS and STOS that stay within pages
+known to
 the TLB are done in bulk.
 """
 
@@ -95,7 +97,9 @@ def repeated(c: Cpu, m: Machine, e: Op, kind: int, size: int) -> None:
         until = 0 if int(e.seg) & REP else 1
     done = 0
     while c.gpr[ECX] & mask and m.left - done > 0 and m.leave == 0:
-        count = bulk(c, m, e, kind, size, min(c.gpr[ECX] & mask, m.left - done)) if kind == MOVS_ or kind == STOS_ else 0
+        count = (
+            bulk(c, m, e, kind, size, min(c.gpr[ECX] & mask, m.left - done)) if kind == MOVS_ or kind == STOS_ else 0
+        )
         if count == 0:
             once(c, m, e, kind, size)
             if m.fault:
@@ -105,7 +109,7 @@ def repeated(c: Cpu, m: Machine, e: Op, kind: int, size: int) -> None:
         done += count
         if until == zero_or_two(c, until):
             break
-    finished = c.gpr[ECX] & mask == 0 or until == zero_or_two(c, until) and done > 0
+    finished = c.gpr[ECX] & mask == 0 or (until == zero_or_two(c, until) and done > 0)
     settle(m, done, finished)
 
 
@@ -140,7 +144,8 @@ def move_bytes(target: int, source: int, count: int) -> None:
 
 @jitted
 def bulk(c: Cpu, m: Machine, e: Op, kind: int, size: int, most: int) -> int:
-    """Iterations of a forward MOVS or STOS that touch one page each side, through the TLB; 0 if it must be done singly."""
+    """Iterations of a forward MOVS or STOS that touch one page each side, through the TLB; 0 if it must be done
+    singly."""
     mask = address_mask(e)
     seg = int(e.seg) & 7
     if c.flags & DF or mask != M32 or m.seg_ok[ES] & 2 == 0:
@@ -176,7 +181,13 @@ def bulk(c: Cpu, m: Machine, e: Op, kind: int, size: int, most: int) -> int:
 
 def _rows() -> list[Row]:
     rows = []
-    for kind, code, operands in ((MOVS_, 0xA4, "Y,X"), (CMPS_, 0xA6, "X,Y"), (STOS_, 0xAA, "Y"), (LODS_, 0xAC, "X"), (SCAS_, 0xAE, "Y")):
+    for kind, code, operands in (
+        (MOVS_, 0xA4, "Y,X"),
+        (CMPS_, 0xA6, "X,Y"),
+        (STOS_, 0xAA, "Y"),
+        (LODS_, 0xAC, "X"),
+        (SCAS_, 0xAE, "Y"),
+    ):
         rows.append(Row(f"{code:02X}", operands, string, (kind, 1), faults="always", counts=True))
         rows.append(Row(f"{code + 1:02X}", f"{operands},v", string, (kind, SIZE), faults="always", counts=True))
     return rows

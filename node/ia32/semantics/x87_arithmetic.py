@@ -1,7 +1,7 @@
 """x87 arithmetic: D8, DA, DC, DE and the operations of D9 that compute one result from ST(0), or ST(0) and ST(1).
 
-The host computes (host_fpu.py); here is what an operation means for the stack: which registers must not be empty, where the
-result goes, what is popped. An exception that precludes the operation changes nothing but the status word.
+The host computes (host_fpu.py); here is what an operation means for the stack: which registers must not be empty,
+where the result goes, what is popped. An exception that precludes the operation changes nothing but the status word.
 """
 
 from node.ia32 import host_fpu
@@ -34,7 +34,7 @@ ST0, STI = 0, 1  # where the result goes
 
 @jitted
 def arithmetic(c: Cpu, m: Machine, operation: int, other: int, target: int, pops: int, conditions: int) -> None:
-    """ST(target) = operation(ST(0), ST(other)), after the instruction was remembered; `conditions` are the operation's to set."""
+    """ST(target) = operation(ST(0), ST(other)); `conditions` are the operation's to set."""
     if filled(c, 0) & filled(c, other) == 0:
         if stack_fault(c, m, 0, conditions & C2):
             set_indefinite(st(c, m, target))

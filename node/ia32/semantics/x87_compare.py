@@ -1,7 +1,8 @@
 """x87 comparisons: FCOM, FUCOM, FTST and their popping forms into C3 C2 C0; FCOMI, FUCOMI into ZF PF CF; FXAM.
 
-C3 C2 C0 are 000 for ST(0) > source, 001 for <, 100 for =, 111 for unordered. As the manual says, an unmasked invalid operand
-leaves conditions and flags as they were (processors exist that set them), and FCOMI clears C1 and touches no other condition.
+C3 C2 C0 are 000 for ST(0) > source, 001 for <, 100 for =, 111 for unordered. As the manual says, an unmasked invalid
+operand leaves conditions and flags as they were (processors exist that set them), and FCOMI clears C1 and touches no
+other condition.
 """
 
 from node.ia32 import host_fpu

@@ -1,6 +1,7 @@
 """x87 control: FLDCW, FNSTCW, FNSTSW, FNCLEX, FNINIT, WAIT, and what is left of the 287's mode instructions.
 
-Control instructions leave the last-instruction pointers alone; those with N in their name do not wait for a pending exception.
+Control instructions leave the last-instruction pointers alone; those with N in their name do not wait for a pending
+exception.
 """
 
 from node.ia32.faults import NO_ERROR, raise_fault
@@ -11,7 +12,8 @@ from node.ia32.state import CR0_MP, CR0_NE, CR0_TS, EAX, MF, NM, Cpu, Machine, O
 from node.jitted import jitted
 
 DEFAULT_CONTROL = 0x37F
-CONTROL_BITS, CONTROL_ONES = 0x1F3F, 0x40  # what can be set (X, the infinity control, is kept without effect); bit 6 reads as one
+CONTROL_BITS = 0x1F3F  # what can be set (X, the infinity control, is kept without effect)
+CONTROL_ONES = 0x40
 
 
 @jitted
@@ -50,14 +52,16 @@ def status_to_ax(c: Cpu, m: Machine, e: Op) -> None:
 @jitted
 def clear_exceptions(c: Cpu, m: Machine, e: Op) -> None:
     if begin_control(c, m):
-        c.fsw = c.fsw & ~(EXCEPTIONS | STACK | ES | BUSY)
+        c.fsw = c.fsw & ~(EXCEPTIONS | STACK)
+        summarise(c, m)
 
 
 @jitted
-def reset_unit(c: Cpu) -> None:
+def reset_unit(c: Cpu, m: Machine) -> None:
     """FNINIT: the registers keep their contents but are all empty."""
     c.fcw = DEFAULT_CONTROL
-    c.fsw = 0
+    c.fsw = c.fsw & (ES | BUSY)
+    summarise(c, m)
     c.ftw = 0
     c.fip = 0
     c.fcs = 0
@@ -69,7 +73,7 @@ def reset_unit(c: Cpu) -> None:
 @jitted
 def initialise(c: Cpu, m: Machine, e: Op) -> None:
     if begin_control(c, m):
-        reset_unit(c)
+        reset_unit(c, m)
 
 
 @jitted

@@ -1,33 +1,32 @@
 """FNSTENV, FLDENV, FNSAVE, FRSTOR: the x87 environment in its four formats (SDM 1, figures 8-9 to 8-12).
 
-Seven words of the operand size: control, status, tags, then where the last instruction and its operand were. In protected mode
-those are FIP, FCS with the opcode above it, FDP, FDS; in real and virtual-8086 mode linear addresses, their upper part in
-bits 12 and up of the following word. The 16-bit formats are the same, cut to words (FCS then has no opcode above it).
-FNSAVE and FRSTOR append ST(0) to ST(7), ten bytes each, in stack order; the tags go by physical register.
-Reserved bits of the 32-bit protected format are stored as ones, as processors do.
+Seven words of the operand size: control, status, tags, then where the last instruction and its operand were. In
+protected mode those are FIP, FCS with the opcode above it, FDP, FDS; in real and virtual-8086 mode linear addresses,
+their upper part in bits 12 and up of the following word. The 16-bit formats are the same, cut to words (FCS then has
+no opcode above it). FNSAVE and FRSTOR append ST(0) to ST(7), ten bytes each, in stack order; the tags go by physical
+register. Reserved bits of the 32-bit protected format are stored as ones, as processors do.
 """
 
+from node.ia32.access import load, probe, store
 from node.ia32.operands import in_v86
 from node.ia32.rows import SIZE, Row
 from node.ia32.semantics.x87_compare import classify
 from node.ia32.semantics.x87_control import CONTROL_BITS, CONTROL_ONES, reset_unit, set_control
 from node.ia32.semantics.x87_state import (
-    C0,
+    BUSY,
     C2,
     C3,
+    ES,
     EXCEPTIONS,
     REGISTERS,
     begin,
     begin_control,
-    buffer,
     deliver_bytes,
     fetch_bytes,
     operand_linear,
-    probe_range,
     st,
     summarise,
 )
-from node.ia32.access import load, store
 from node.ia32.state import CR0_PE, M16, M32, Cpu, Machine, Op
 from node.jitted import inlined, jitted
 
@@ -80,7 +79,7 @@ def set_environment_word(c: Cpu, m: Machine, which: int, word: int, size: int) -
     if which == CONTROL:
         c.fcw = (word & CONTROL_BITS) | CONTROL_ONES
     elif which == STATUS:
-        c.fsw = word & M16
+        c.fsw = (word & M16 & ~(ES | BUSY)) | (c.fsw & (ES | BUSY))  # for `summarise` to compare
     elif which == TAGS:
         c.ftw = 0
         for i in range(8):
@@ -121,7 +120,7 @@ def writable(c: Cpu, m: Machine, e: Op, size: int) -> int:
     """The linear address of an image that can be stored without a fault."""
     linear = operand_linear(c, m, e, size, 1)
     if m.fault == 0:
-        probe_range(c, m, linear, size, 1)
+        probe(c, m, linear, size, 1)
     return linear
 
 
@@ -166,14 +165,14 @@ def save(c: Cpu, m: Machine, e: Op, size: int) -> None:
     store_words(c, m, linear, size)
     for i in range(8):
         deliver_bytes(c, m, (linear + 7 * size + 10 * i) & M32, 10, st(c, m, i))
-    reset_unit(c)
+    reset_unit(c, m)
 
 
 @jitted
 def readable(c: Cpu, m: Machine, e: Op, size: int) -> int:
     linear = operand_linear(c, m, e, size, 0)
     if m.fault == 0:
-        probe_range(c, m, linear, size, 0)
+        probe(c, m, linear, size, 0)
     return linear
 
 

@@ -1,7 +1,7 @@
-"""x87 loads and stores: FLD, FILD, FBLD push a converted operand; FST, FIST, FBSTP and their popping forms convert ST(0).
+"""x87 loads and stores: FLD, FILD, FBLD push a converted operand; FST, FIST, FBSTP convert ST(0).
 
-A load pushes even when an unmasked DE was raised; a store to memory that raised anything unmasked but PE stores and pops nothing.
-80-bit moves convert nothing, raise nothing but stack faults, and need no host unit.
+A load pushes even when an unmasked DE was raised; a store to memory that raised anything unmasked but PE stores and
+pops nothing. 80-bit moves convert nothing, raise nothing but stack faults, and need no host unit.
 """
 
 from node.ia32 import host_fpu
@@ -81,7 +81,7 @@ def load_register(c: Cpu, m: Machine, e: Op) -> None:
 
 @jitted
 def load_constant(c: Cpu, m: Machine, e: Op, exponent: int, high: int, low: int, round_up: int) -> None:
-    """FLD1, FLDPI and the others: the significand rounded down, and in which settings of RC it is one more (bit by RC)."""
+    """FLD1, FLDPI and the others: the significand rounded down, and a bit for each RC that makes it one more."""
     if begin(c, m) == 0:
         return
     remember(c, e)

@@ -1,4 +1,4 @@
-"""x87 instructions that move, mark or re-sign registers without arithmetic: FXCH, FCMOVcc, FCHS, FABS, FFREE, FINCSTP, FNOP."""
+"""x87 without arithmetic: FXCH, FCMOVcc, FCHS, FABS, FFREE, FINCSTP, FNOP."""
 
 from node.ia32.flags import condition
 from node.ia32.rows import Row

@@ -1,12 +1,14 @@
 """The vocabulary of x87 semantics: the register stack, its exceptions, and memory operands of up to ten bytes.
 
-Values are Intel's 80-bit extended, in physical registers R0-R7 of `Cpu.fpu`; ST(i) is R((TOP + i) & 7). They are handled by
-address only: a significand does not fit the core's non-negative integers. `ftw` holds one bit a register (1: not empty); the
-two-bit tags of the manual are derived when an environment is stored.
+Values are Intel's 80-bit extended, in physical registers R0-R7 of `Cpu.fpu`; ST(i) is R((TOP + i) & 7). They are
+handled by address only: a significand does not fit the core's non-negative integers. `ftw` holds one bit a register
+(1: not empty); the two-bit tags of the manual are derived when an environment is stored.
 
-An instruction asks `begin` first (#NM, and #MF for an exception left pending by an earlier one), fetches its memory operand,
-computes, delivers its memory result, and only then changes state. ES and B are kept equal to "some flag is unmasked".
-With CR0.NE clear nothing faults: ES is the FERR# line, which the host forwards to IRQ 13 when native code is left.
+An instruction asks `begin` first (#NM, and #MF for an exception left pending by an earlier one), fetches its memory
+operand, computes, delivers its memory result, and only then changes state. ES and B are kept equal to "some flag is
+unmasked". With CR0.NE clear nothing faults: ES is the FERR# line, which the host forwards to IRQ 13 at the exit that
+ES causes (the next waiting instruction then goes on, as with IGNNE# active, where a real one would freeze until the
+interrupt).
 """
 
 from node.ia32.access import load, probe, store
@@ -14,7 +16,7 @@ from node.ia32.faults import NO_ERROR, leave_after, raise_fault
 from node.ia32.host_fpu import host_x87
 from node.ia32.operands import check_segment, offset_of
 from node.ia32.rows import Row
-from node.ia32.state import CPU, CR0_EM, CR0_NE, CR0_TS, CS, M32, MF, NM, Cpu, Machine, Op
+from node.ia32.state import CPU, CR0_EM, CR0_NE, CR0_TS, CS, EXIT_TIME, M32, MF, NM, Cpu, Machine, Op
 from node.jitted import inlined, jitted, peek16, peek32, peek64, poke16, poke32, poke64
 
 # Status word
@@ -113,7 +115,7 @@ def begin_control(c: Cpu, m: Machine) -> int:
 
 @jitted
 def remember(c: Cpu, e: Op) -> None:
-    """Point the instruction pointer and opcode at this instruction; the decoder leaves the opcode's 11 bits in `imm`."""
+    """Point FIP, FCS and FOP at this instruction; the decoder leaves the opcode's 11 bits in `imm`."""
     c.fip = (c.eip + int(e.at)) & M32
     c.fcs = c.selector[CS]
     c.fop = int(e.imm) & 0x7FF
@@ -128,13 +130,15 @@ def remember_operand(c: Cpu, e: Op) -> None:
 
 @jitted
 def summarise(c: Cpu, m: Machine) -> None:
-    """Derive ES and B from flags and masks."""
+    """Derive ES and B from flags and masks; the host must see each change of FERR#."""
+    before = c.fsw & ES
     if c.fsw & EXCEPTIONS & ~c.fcw:
-        if c.fsw & ES == 0 and c.cr0 & CR0_NE == 0:
-            leave_after(m)
         c.fsw = c.fsw | ES | BUSY
     else:
         c.fsw = c.fsw & ~(ES | BUSY)
+    if c.fsw & ES != before and c.cr0 & CR0_NE == 0:
+        leave_after(m)
+        m.exit = EXIT_TIME
 
 
 @jitted
@@ -153,8 +157,9 @@ def precluded(c: Cpu, status: int, by: int) -> int:
 
 @jitted
 def stack_fault(c: Cpu, m: Machine, direction: int, conditions: int) -> int:
-    """Overflow (direction C1) or underflow (0) of the register stack; 1 if masked: the instruction goes on with indefinites.
-    `conditions` are cleared."""
+    """Overflow (direction C1) or underflow (0) of the register stack; `conditions` are cleared.
+
+    Non-zero if masked: the instruction goes on with indefinites."""
     settle(c, m, IE | STACK | direction, conditions)
     return c.fcw & IE
 
@@ -183,14 +188,6 @@ def operand_linear(c: Cpu, m: Machine, e: Op, size: int, write: int) -> int:
 
 
 @jitted
-def probe_range(c: Cpu, m: Machine, linear: int, size: int, write: int) -> None:
-    """Fault now if an access to any of `size` bytes (at most a page) would."""
-    probe(c, m, linear, 1, write)
-    if m.fault == 0 and (linear & 0xFFF) + size > 0x1000:
-        probe(c, m, (linear + size - 1) & M32, 1, write)
-
-
-@jitted
 def fetch_bytes(c: Cpu, m: Machine, linear: int, size: int, target: int) -> None:
     """Copy an even number of guest bytes to `target`; stops at a fault."""
     at = 0
@@ -205,7 +202,7 @@ def fetch_bytes(c: Cpu, m: Machine, linear: int, size: int, target: int) -> None
 def deliver_bytes(c: Cpu, m: Machine, linear: int, size: int, source: int) -> None:
     """Copy to guest memory all or nothing."""
     if (linear & 0xFFF) + size > 0x1000:
-        probe_range(c, m, linear, size, 1)
+        probe(c, m, linear, size, 1)
     at = 0
     while size - at >= 4 and m.fault == 0:
         store(c, m, (linear + at) & M32, 4, peek32(source + at))

@@ -3,6 +3,8 @@
 import struct
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from node.boot.entry import BootError
 from node.boot.multiboot import BOOT_MAGIC, HEADER_MAGIC, is_multiboot, load_multiboot
@@ -131,3 +133,24 @@ def test_a_command_line_with_a_nul_is_refused() -> None:
 def test_only_a_valid_header_makes_a_multiboot_kernel() -> None:
     assert is_multiboot(kernel())
     assert not is_multiboot(elf32([Load(MIB, bytes(100))], MIB))
+
+
+BY_ADDRESSES = header(0x10003, MIB, MIB, MIB + 90, MIB + 500, MIB + 40) + bytes(80)
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from([kernel(), BY_ADDRESSES]),
+    st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), min_size=1, max_size=8),
+)
+def test_no_damage_to_the_file_raises_anything_but_a_boot_error(good: bytes, damage: list[tuple[int, int]]) -> None:
+    file = bytearray(good)
+    for position, value in damage:
+        file[position % len(file)] = value
+    memory = GuestMemory(2 * MIB)
+    try:
+        load_multiboot(memory, bytes(file), "", [(b"module", "")])
+    except BootError as error:
+        assert "kernel" in str(error) or "module" in str(error)
+    finally:
+        memory.close()

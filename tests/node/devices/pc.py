@@ -3,20 +3,21 @@
 from node.devices.platform import Exit, Platform, PlatformConfig, Reset
 from node.memory.ram import GuestMemory
 
-MIB = 1 << 20
 SECOND = 1_000_000_000
 NEW_YEAR_2024 = 1_704_067_200 * SECOND
 """Monday 2024-01-01 00:00:00."""
 
+MEMORY = GuestMemory(4096)
+"""Shared by all: devices are told the memory's size, and none of them touches it yet."""
+
 
 class Pc:
     def __init__(
-        self, *, memory_bytes: int = 128 * MIB, exit_port: int | None = 0xF4, wall: int = NEW_YEAR_2024
+        self, *, memory_bytes: int = 128 << 20, exit_port: int | None = 0xF4, wall: int = NEW_YEAR_2024
     ) -> None:
         self.sent = bytearray()
         self.now = 0
-        memory = GuestMemory(MIB)  # the devices are told the size; none of them touches memory yet
-        self.platform = Platform(PlatformConfig(memory_bytes, exit_port, wall), memory, self.sent.extend)
+        self.platform = Platform(PlatformConfig(memory_bytes, exit_port, wall), MEMORY, self.sent.extend)
 
     def inb(self, port: int) -> int:
         return self.platform.read(port, 1, self.now)

@@ -1,8 +1,7 @@
 """The board's own ports: timer gate, fast A20 and reset, reset control, floating-point errors, DMA, debug exit."""
 
 from node.devices.pit import time_of
-from node.devices.platform import Exit, Platform, PlatformConfig, Reset
-from node.memory.ram import GuestMemory
+from node.devices.platform import Exit, Reset
 from tests.node.devices.pc import Pc
 
 
@@ -109,6 +108,7 @@ def test_page_and_power_management_registers_are_held() -> None:
         assert pc.inb(port) == port ^ 0xA5
 
 
-def test_any_memory_size_can_be_told() -> None:
-    for size in (4096, 1 << 20, (4 << 30) - 4096):
-        Platform(PlatformConfig(size, None, 0), GuestMemory(4096), lambda data: None)
+def test_memory_sizes_at_the_ends_of_the_range_are_told() -> None:
+    for size, base, extended in ((4096, 4, 0), (1 << 20, 640, 0), ((4 << 30) - 4096, 640, 0xFFFF)):
+        pc = Pc(memory_bytes=size)
+        assert [pc.cmos(low) | pc.cmos(low + 1) << 8 for low in (0x15, 0x17)] == [base, extended]

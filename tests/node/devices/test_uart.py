@@ -2,7 +2,7 @@
 
 import pytest
 
-from node.devices.uart import QUEUE
+from node.devices.receiver import QUEUE
 from tests.node.devices.pc import Pc
 
 DATA, IER, IIR, FCR, LCR, MCR, LSR, MSR, SCR = 0x3F8, 0x3F9, 0x3FA, 0x3FA, 0x3FB, 0x3FC, 0x3FD, 0x3FE, 0x3FF
@@ -133,6 +133,18 @@ def test_the_receive_interrupt_enable_alone_makes_the_guest_a_listener() -> None
     pc.platform.serial_input(b"xv6", pc.now)
     pc.run_until(1_000_000_000)
     assert receive_all(pc) == b"xv6"
+
+
+def test_a_guest_that_uses_rts_holds_the_sender_with_it() -> None:
+    pc = listening(fcr=0xC1)
+    pc.platform.serial_input(b"0123456789", pc.now)
+    pc.run_until(3 * CHARACTER)
+    pc.outb(MCR, 0x09)
+    pc.run_until(50 * CHARACTER)
+    assert receive_all(pc) == b"012"
+    pc.outb(MCR, 0x0B)
+    pc.run_until(100 * CHARACTER)
+    assert receive_all(pc) == b"3456789"
 
 
 def test_a_full_queue_takes_what_fits_and_says_so() -> None:

@@ -7,7 +7,7 @@ import pytest
 from node.boot.multiboot import load_multiboot
 from node.guests.builtin import builtin_kernel
 from node.memory.ram import GuestMemory
-from tests.support.qemu import require_qemu, run_on_qemu
+from tests.support.qemu_entry import require_qemu, run_on_qemu
 
 pytestmark = pytest.mark.system
 

@@ -7,6 +7,7 @@ import pytest
 from node.migration import snapshot
 from node.migration.commit import Ready, Verdict
 from node.migration.link import Inline
+from node.migration.modelled import LinkModel, pair
 from node.migration.outgoing import PhaseBegins, Plan, Progress
 from node.migration.policy import Limits
 from node.migration.rehearsal import Rehearsal, Scenario, rehearse
@@ -15,7 +16,7 @@ from node.migration.source import migrate_out
 from node.migration.target import migrate_in
 from node.migration.twin import TwinMachine, Writes
 from node.migration.verify import verify
-from node.migration.virtual import SECOND_NS, LinkModel, VirtualTime, pair
+from node.migration.virtual import SECOND_NS, VirtualTime
 
 BUSY = Scenario(
     seed=4,

@@ -12,7 +12,8 @@ from node.memory.ram import PAGE, GuestMemory
 from node.migration.errors import StreamCorrupt
 from node.migration.ledger import Ledger
 from node.migration.pages import PageLanding, PageReader, runs, zero_records
-from node.migration.records import BATCH_PAGES, ZERO_RUNS, End, Pages, RoundEnd, Zeros
+from node.migration.records import End, Pages, RoundEnd, Zeros
+from node.migration.wire import BATCH_PAGES, ZERO_RUNS
 
 
 def test_a_single_bit_anywhere_makes_a_page_not_zero() -> None:

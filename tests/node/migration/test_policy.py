@@ -36,7 +36,8 @@ def test_what_does_not_fit_goes_another_round() -> None:
 
 def test_what_every_pause_costs_counts() -> None:
     assert decide(rounds(2000), LIMITS, fixed_ns=20 * MS).decision is Decision.CONTINUE
-    impossible = decide(rounds(0), LIMITS, fixed_ns=101 * MS)
+    assert decide(rounds(0, 0), LIMITS, fixed_ns=101 * MS).decision is Decision.CONTINUE
+    impossible = decide(rounds(0, 0, 0), LIMITS, fixed_ns=101 * MS)
     assert impossible.decision is Decision.ABORT and "does not depend on the pages" in impossible.reason
 
 

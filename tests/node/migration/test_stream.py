@@ -10,10 +10,12 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
+from node.migration import answers as a
 from node.migration import records as r
+from node.migration import wire
 from node.migration.errors import KINDS, Cancelled, MigrationError, StreamCorrupt
 from node.migration.order import SOURCE, TARGET
-from node.migration.stream import HEAD, OPENING_BYTES, Reader, Steps, Writer
+from node.migration.stream import HEAD, OPENING_BYTES, RECORDS, Reader, Steps, Writer
 
 PAGES = 600
 T = TypeVar("T")
@@ -25,11 +27,11 @@ class Landing:
     pages = PAGES
 
     def __init__(self) -> None:
-        self.memory = bytearray(PAGES * r.PAGE_BYTES)
+        self.memory = bytearray(PAGES * wire.PAGE_BYTES)
 
     def runs(self, numbers: Sequence[int]) -> list[memoryview]:
         view = memoryview(self.memory)
-        return [view[n * r.PAGE_BYTES : (n + 1) * r.PAGE_BYTES] for n in numbers]
+        return [view[n * wire.PAGE_BYTES : (n + 1) * wire.PAGE_BYTES] for n in numbers]
 
 
 def joined(buffers: Sequence[bytes | memoryview]) -> bytes:
@@ -53,7 +55,7 @@ def feed(steps: Steps[T], data: memoryview) -> tuple[T, memoryview]:
         return end.value, data
 
 
-def read_all(role: str, data: bytes, landing: Landing | None = None) -> list[r.Record]:
+def read_all(role: str, data: bytes, landing: Landing | None = None) -> list[wire.Record]:
     reader = Reader(role, landing or Landing())
     _, rest = feed(reader.opening(), memoryview(data))
     got = []
@@ -64,7 +66,7 @@ def read_all(role: str, data: bytes, landing: Landing | None = None) -> list[r.R
     return got
 
 
-def written(role: str, *records: r.Record) -> bytes:
+def written(role: str, *records: wire.Record) -> bytes:
     writer = Writer(role)
     data = joined(writer.opening()) + b"".join(joined(writer.record(record)) for record in records)
     assert writer.octets == len(data) and writer.records == len(records)
@@ -72,11 +74,11 @@ def written(role: str, *records: r.Record) -> bytes:
 
 
 def pages(round_number: int, *numbers: int) -> r.Pages:
-    payload = b"".join(bytes([number % 251]) * r.PAGE_BYTES for number in numbers)
+    payload = b"".join(bytes([number % 251]) * wire.PAGE_BYTES for number in numbers)
     return r.Pages(round_number, list(numbers), [memoryview(payload)])
 
 
-FORWARD: list[r.Record] = [
+FORWARD: list[wire.Record] = [
     r.Header("m-1", "pre-copy", 590 * 4096, 10 * 4096),
     pages(1, 0, 1, 2, 599),
     r.Zeros(1, [(3, 500), (505, 1)]),
@@ -89,20 +91,20 @@ FORWARD: list[r.Record] = [
     r.PageDigests(2, b"p" * 160),
     r.Abort(Cancelled("enough")),
 ]
-BACKWARDS: list[list[r.Record]] = [
-    [r.Accept(), r.Taken(1), r.Taken(2), r.Received(5, 501, 777), r.Loaded(31), r.Ready(b"D" * 16, 5)],
-    [r.Accept(), r.Received(5, 501, 777), r.Loaded(31), r.Differs(2), r.Mismatch(513, "page 0x201")],
-    [r.Accept(), r.Received(5, 501, 777), r.Loaded(31), r.Mismatch(r.Mismatch.NO_PAGE, "timer.count")],
-    [r.Refuse(KINDS[2]("no room"))],
-    [r.Accept(), r.Failed(KINDS[6]("out of memory"))],
+BACKWARDS: list[list[wire.Record]] = [
+    [a.Accept(), a.Taken(1), a.Taken(2), a.Received(5, 501, 777), a.Loaded(31), a.Ready(b"D" * 16, 5)],
+    [a.Accept(), a.Received(5, 501, 777), a.Loaded(31), a.Differs(2), a.Mismatch(513, "page 0x201")],
+    [a.Accept(), a.Received(5, 501, 777), a.Loaded(31), a.Mismatch(a.Mismatch.NO_PAGE, "timer.count")],
+    [a.Refuse(KINDS[2]("no room"))],
+    [a.Accept(), a.Failed(KINDS[6]("out of memory"))],
 ]
 
 
-def same(one: r.Record, other: r.Record) -> bool:
+def same(one: wire.Record, other: wire.Record) -> bool:
     if isinstance(one, r.Pages):
         return isinstance(other, r.Pages) and (one.round, list(one.numbers)) == (other.round, list(other.numbers))
-    if isinstance(one, r.Abort | r.Refuse | r.Failed):
-        assert isinstance(other, r.Abort | r.Refuse | r.Failed)
+    if isinstance(one, r.Abort | a.Refuse | a.Failed):
+        assert isinstance(other, r.Abort | a.Refuse | a.Failed)
         return type(one.error) is type(other.error) and one.error.sentence == other.error.sentence
     return one == other
 
@@ -117,17 +119,17 @@ def test_a_forward_stream_reads_as_it_was_written_and_pages_land_in_place() -> N
 
 
 @pytest.mark.parametrize("transcript", BACKWARDS)
-def test_a_back_stream_reads_as_it_was_written(transcript: list[r.Record]) -> None:
+def test_a_back_stream_reads_as_it_was_written(transcript: list[wire.Record]) -> None:
     got = read_all("target", written("target", *transcript))
     assert all(map(same, transcript, got)) and len(got) == len(transcript)
 
 
 def test_every_record_type_is_in_a_transcript_and_in_exactly_one_table() -> None:
     shown = {record.TYPE for transcript in [FORWARD, *BACKWARDS] for record in transcript}
-    assert shown == set(r.Type) == set(r.RECORDS)
-    forward = {event for row in SOURCE.values() for event in row if isinstance(event, r.Type)}
-    back = {event for row in TARGET.values() for event in row if isinstance(event, r.Type)}
-    assert not forward & back and forward | back == set(r.Type)
+    assert shown == set(wire.Type) == set(RECORDS)
+    forward = {event for row in SOURCE.values() for event in row if isinstance(event, wire.Type)}
+    back = {event for row in TARGET.values() for event in row if isinstance(event, wire.Type)}
+    assert not forward & back and forward | back == set(wire.Type)
 
 
 def test_a_stream_cut_anywhere_never_yields_another_record() -> None:
@@ -245,7 +247,7 @@ def test_every_order_that_the_tables_do_not_have_is_refused() -> None:
         writer, state = Writer("source"), "opened"
         for _ in range(6):
             kind = rng.choice(list(samples))
-            event = "LAST_ROUND_END" if kind is r.Type.ROUND_END else kind
+            event = "LAST_ROUND_END" if kind is wire.Type.ROUND_END else kind
             allowed = SOURCE[state].get(event)
             if allowed is None:
                 with pytest.raises(StreamCorrupt):

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from node.migration.modelled import LinkModel
 from node.migration.policy import Limits
 from node.migration.rehearsal import Scenario, rehearse
 from node.migration.twin import Writes
 from node.migration.verify import Invalid, main, verify
-from node.migration.virtual import LinkModel
 
 SCENARIO = Scenario(
     ram_bytes=1 << 20,

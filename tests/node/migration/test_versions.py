@@ -5,17 +5,20 @@ from typing import Any
 
 import pytest
 
+from node.migration.answers import Accept, Loaded, Ready, Received, Taken
 from node.migration.channel import Channel
 from node.migration.errors import LinkLost, MigrationError, StreamCorrupt, TargetRefused
 from node.migration.link import Inline, Link
+from node.migration.modelled import pair
 from node.migration.outgoing import Plan
-from node.migration.records import Abort, Accept, Header, Loaded, Ready, Received, Record, RoundEnd, State, Taken, Zeros
+from node.migration.records import Abort, Header, RoundEnd, State, Zeros
 from node.migration.report import Report
 from node.migration.source import migrate_out
 from node.migration.stream import MAGIC, Reader, Writer
 from node.migration.target import migrate_in
 from node.migration.twin import TwinMachine
-from node.migration.virtual import VirtualTime, pair
+from node.migration.virtual import VirtualTime
+from node.migration.wire import Record
 
 Peer = Callable[[Link], Coroutine[Any, Any, None]]
 

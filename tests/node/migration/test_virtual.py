@@ -7,8 +7,9 @@ import pytest
 from node.migration.errors import LinkLost
 from node.migration.faults import Fault, Faulty
 from node.migration.link import Captured, Link
+from node.migration.modelled import LinkModel, pair
 from node.migration.shaper import Shaped, pieces
-from node.migration.virtual import SECOND_NS, Deadlock, LinkModel, Signal, VirtualTime, pair
+from node.migration.virtual import SECOND_NS, Deadlock, Signal, VirtualTime
 
 
 def test_tasks_go_on_in_the_order_of_their_moments() -> None:

@@ -30,33 +30,30 @@ def run_on_qemu(
     memory: GuestMemory, entry: Entry, directory: Path, *, timeout_s: float, until: bytes | None = None
 ) -> tuple[int | None, bytes]:
     """Boot; return the exit status (None: ended because `until` appeared on the console) and the console output."""
-    rom, low, high = directory / "rom.bin", directory / "low.bin", directory / "high.bin"
-    rom.write_bytes(trampoline(entry))
+    low, high = directory / "low.bin", directory / "high.bin"
     low.write_bytes(memory.read(0, LOW_END))
     high.write_bytes(memory.read(HIGH_START, memory.ram_bytes - HIGH_START))
-    command = [
-        *(
-            QEMU,
-            "-accel",
-            "tcg",
-            "-cpu",
-            "qemu32,-apic",
-            "-m",
-            f"{memory.ram_bytes >> 10}K",
-            "-bios",
-            str(rom),
-            "-display",
-            "none",
-        ),
-        *("-nodefaults", "-no-reboot", "-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"),
-        *("-device", f"loader,file={low},addr=0,force-raw=on"),
+    ram = [
+        *("-m", f"{memory.ram_bytes >> 10}K", "-device", f"loader,file={low},addr=0,force-raw=on"),
         *("-device", f"loader,file={high},addr={HIGH_START},force-raw=on"),
     ]
-    with subprocess.Popen(
-        ["timeout", str(timeout_s), *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-    ) as process:
+    return run_rom_on_qemu(trampoline(entry), directory, *ram, timeout_s=timeout_s, until=until)
+
+
+def run_rom_on_qemu(
+    rom: bytes, directory: Path, *options: str, timeout_s: float, until: bytes | None = None
+) -> tuple[int | None, bytes]:
+    """Boot a BIOS ROM; return as `run_on_qemu`."""
+    file = directory / "rom.bin"
+    file.write_bytes(rom)
+    command = [
+        *("timeout", str(timeout_s), QEMU, "-accel", "tcg", "-cpu", "qemu32,-apic", "-bios", str(file), *options),
+        *("-display", "none", "-nodefaults", "-no-reboot", "-serial", "stdio"),
+        *("-device", "isa-debug-exit,iobase=0xf4,iosize=4"),
+    ]
+    console = b""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        console = b""
         while chunk := os.read(process.stdout.fileno(), 65536):
             console += chunk
             if until is not None and until in console:

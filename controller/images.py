@@ -1,0 +1,54 @@
+"""Images by name, as the storage service knows them."""
+
+from typing import Any, Protocol
+
+import grpc
+import grpc.aio
+
+from controller.agents import CHANNEL_OPTIONS, UNARY_TIMEOUT_S
+from controller.errors import ControllerError, NotFound, Refused
+from protos import storage_pb2, storage_pb2_grpc
+
+
+class Images(Protocol):
+    """Where the controller looks up what an image boots."""
+
+    async def get(self, name: str) -> storage_pb2.Image: ...
+
+
+class StoredImages:
+    """The image repository at `address`."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self._stub: Any = storage_pb2_grpc.ImageServiceStub(self._channel)  # type: ignore[no-untyped-call]
+
+    async def get(self, name: str) -> storage_pb2.Image:
+        request = storage_pb2.GetImageRequest(name=name)
+        try:
+            image: storage_pb2.Image = await self._stub.GetImage(request, timeout=UNARY_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                raise unknown_image(name) from error
+            raise Refused(f"the image store does not answer ({error.details()}); `limosa up` restarts it") from error
+        return image
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+
+class MemoryImages:
+    """Images held in memory: the twin."""
+
+    def __init__(self, *images: storage_pb2.Image) -> None:
+        self._images = {image.name: image for image in images}
+
+    async def get(self, name: str) -> storage_pb2.Image:
+        if name not in self._images:
+            raise unknown_image(name)
+        return self._images[name]
+
+
+def unknown_image(name: str) -> ControllerError:
+    return NotFound(f"there is no image named {name!r}; `limosa image list` shows them, `limosa image pull` makes one")

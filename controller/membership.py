@@ -1,0 +1,106 @@
+"""Nodes come and go: the Join stream of each, the watch on what its VMs do, and the periodic reconciliation.
+
+A node is there as long as its Join stream lives. While it is, one task follows its Watch stream (each event goes to the
+reconciler) and another compares everything on the node at the join and every `RECONCILE_S`; so an event that was
+missed is made good without anybody noticing.
+"""
+
+import asyncio
+import hmac
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+
+from controller.clock import Clock
+from controller.errors import ControllerError, InvalidArgument, NotFound, Unauthenticated
+from controller.inventory import Inventory, Node
+from controller.journal import Journal
+from controller.reconcile import Reconciler
+from controller.rows import NodeRow
+from protos import controller_pb2, node_pb2
+
+RECONCILE_S = 5.0
+WATCH_RETRY_S = 0.5
+
+
+class Membership:
+    """Who is in the cluster."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        inventory: Inventory,
+        reconciler: Reconciler,
+        clock: Clock,
+        *,
+        token: str,
+        notice: controller_pb2.ControllerNotice,
+    ) -> None:
+        self._journal = journal
+        self._inventory = inventory
+        self._reconciler = reconciler
+        self._clock = clock
+        self._token = token
+        self._notice = notice
+        self._closing = asyncio.Event()
+
+    async def join(
+        self, request: controller_pb2.JoinRequest, token: str
+    ) -> AsyncGenerator[controller_pb2.ControllerNotice, None]:
+        """One node's membership, from its first message until the stream ends."""
+        if not hmac.compare_digest(token, self._token):
+            raise Unauthenticated(f"node {request.name} joined with a wrong token; start it with this cluster's token")
+        if not request.name or ":" not in request.address:
+            raise InvalidArgument(f"a node joins with a name and host:port, not {request.name!r}, {request.address!r}")
+        row = NodeRow(
+            name=request.name, address=request.address, version=request.version, memory_bytes=request.memory_bytes,
+            cpus=request.cpus, joined_unix_ns=self._clock.unix_ns(),
+        )  # fmt: skip
+        node = await self._inventory.join(row)
+        incarnation = node.incarnation
+        self._journal.join_node(row)
+        attendance = asyncio.create_task(self._attend(node), name=f"attend {row.name}")
+        try:
+            yield self._notice
+            await self._closing.wait()
+        finally:
+            attendance.cancel()
+            await asyncio.gather(attendance, return_exceptions=True)  # an answer under way must not come after "gone"
+            if not self._closing.is_set() and self._inventory.leave(row.name, incarnation):
+                self._left(row.name)
+
+    def close(self) -> None:
+        """End all Join streams; the nodes will look for a new controller."""
+        self._closing.set()
+
+    def _left(self, name: str) -> None:
+        self._journal.note("node.gone", node=name, text=f"{name} is gone: its connection ended")
+        self._reconciler.node_gone(name)
+
+    async def _attend(self, node: Node) -> None:
+        """What is done for a node as long as it is there; the watch stream stays open, for ending streams is dear."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch(node), name=f"watch {node.row.name}")
+            tasks.create_task(self._compare(node), name=f"compare {node.row.name}")
+
+    async def _watch(self, node: Node) -> None:
+        while True:
+            with suppress(ControllerError):
+                async with aclosing(node.agent.watch()) as events:
+                    async for event in events:
+                        self._take(node, event)
+            await self._clock.sleep(WATCH_RETRY_S)
+
+    async def _compare(self, node: Node) -> None:
+        while True:
+            with suppress(ControllerError):
+                await self._reconciler.node(node)
+            await self._clock.sleep(RECONCILE_S)
+
+    def _take(self, node: Node, event: node_pb2.NodeEvent) -> None:
+        """One event; only the owner's word counts, and not while a migration has the VM."""
+        try:
+            row = self._journal.vm(event.vm)
+        except NotFound:
+            return
+        if row.node == node.row.name and self._journal.live_migration_of(event.vm) is None:
+            self._reconciler.observe(row, event.state, event.reason)

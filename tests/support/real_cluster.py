@@ -1,0 +1,118 @@
+"""A cluster of real processes under a directory of its own, driven through the real command line.
+
+The nodes run twin machines (tests/support/twin_machine.py), so no test waits for an interpreter to be compiled; every
+other part is the product's own. Leaving the context takes everything down and finds nothing left.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from controller.cli.processes import Process, alive, end, marked
+from controller.cli.state import Part, StateDir
+
+ROOT = Path(__file__).resolve().parents[2]
+MACHINERY = "tests.support.twin_machine:MACHINERY"
+COMMAND_S = 60.0
+BOUND_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a command left: exit status, stdout, stderr."""
+
+    status: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True, slots=True)
+class RealCluster:
+    """One state directory."""
+
+    state: StateDir
+    scratch: Path
+
+    def limosa(self, *arguments: str, status: int | None = 0) -> Ran:
+        """Run `limosa …`; unless `status` is None, it must end so."""
+        done = subprocess.run(
+            self.command(*arguments),
+            env=self.environment(),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_S,
+        )
+        ran = Ran(done.returncode, done.stdout, done.stderr)
+        assert status is None or ran.status == status, f"limosa {' '.join(arguments)} ended {ran.status}: {ran.err}"
+        return ran
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "controller.cli.main", *arguments]
+
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("LIMOSA_")}
+        return kept | {"LIMOSA_STATE_DIR": str(self.state.root), "NO_COLOR": "1"}
+
+    def up(self, nodes: int = 2, status: int | None = 0) -> Ran:
+        return self.limosa("up", "--nodes", str(nodes), "--machinery", MACHINERY, status=status)
+
+    def start(self, name: str, node: str, *words: str) -> None:
+        """Create and start a VM whose twin machine runs these words."""
+        program = self.scratch / f"{name}.elf"
+        program.write_bytes(b"\x7fELF " + " ".join(words).encode())
+        self.limosa("create", name, "--kernel", str(program), "--memory", "16M", "--node", node, "--start")
+
+    def vm(self, name: str) -> Any:
+        return self.limosa("info", name, "-o", "json").json()
+
+    def job(self, name: str) -> Any:
+        return self.limosa("job", name, "-o", "json").json()
+
+    def part(self, name: str) -> Part:
+        cluster = self.state.load()
+        assert cluster is not None
+        return cluster.parts[name]
+
+    def kill(self, name: str) -> None:
+        """kill -9, and wait until it has happened."""
+        part = self.part(name)
+        assert not end([Process(part.pid, part.start_ticks)], number=signal.SIGKILL, within_s=BOUND_S)
+
+    def processes(self) -> list[Process]:
+        return marked(cluster_id="", state=self.state.root)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + BOUND_S
+        while not condition():
+            assert time.monotonic() < deadline, "the condition did not come true in time"
+            time.sleep(0.1)
+
+    def assert_nothing_left(self) -> None:
+        assert [p for p in self.processes() if alive(p)] == []
+        assert not self.state.cluster.exists()
+
+
+@contextmanager
+def real_cluster(path: Path, *, nodes: int = 2) -> Iterator[RealCluster]:
+    """Up with `nodes` nodes (0: not up), and down at the end."""
+    cluster = RealCluster(StateDir(path / "state"), path)
+    try:
+        if nodes:
+            cluster.up(nodes)
+        yield cluster
+        cluster.limosa("down")
+        cluster.assert_nothing_left()
+    finally:
+        end(cluster.processes(), number=signal.SIGKILL, within_s=BOUND_S)
