@@ -11,6 +11,7 @@ that waits for the verdict on its migration cannot be woken by its host's death,
 import asyncio
 import os
 import socket
+import sys
 import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -31,10 +32,12 @@ from protos.node_pb2 import ConsoleOutput, MigrationEvent, NodeEvent, VmInfo
 
 CRASHES = frozenset({"triple-fault", "error"})
 UNFINISHED_FRAME = 71
+SWITCH_S = 0.0005  # how long the guest, back from native code, may wait for a loop busy with pages
 
 
 def run(sock: socket.socket, kind: Machinery) -> NoReturn:
     """Be a domain until the agent lets go; never returns."""
+    sys.setswitchinterval(SWITCH_S)
     uvloop.run(_serve(sock, kind))
     raise AssertionError("a domain ends by exit")
 

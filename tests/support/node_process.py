@@ -86,7 +86,7 @@ class NodeProcess:
     async def read_console(self, name: str, until: str, from_offset: int = 0, typed: str = "") -> tuple[int, str]:
         """Console output from `from_offset` until it contains `until`; the offset of the first byte and the text."""
         first = node_pb2.ConsoleInput(vm=name, from_offset=from_offset, data=typed.encode())
-        call = self.stub.Console(_kept_open(first), timeout=CALL_S)
+        call = self.stub.Console(kept_open(first), timeout=CALL_S)
         offset, text = -1, ""
         async for output in call:
             if offset < 0:
@@ -124,7 +124,7 @@ def _is_domain(process: psutil.Process) -> bool:
     return process.name().startswith("vm:")
 
 
-async def _kept_open(*messages: Any) -> AsyncIterator[Any]:
+async def kept_open(*messages: Any) -> AsyncIterator[Any]:
     for message in messages:
         yield message
     await asyncio.Event().wait()

@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from protos import common_pb2, controller_pb2, controller_pb2_grpc, node_pb2
-from tests.support.node_process import NodeProcess, eventually, free_port, node
+from tests.support.node_process import NodeProcess, eventually, free_port, kept_open, node
 
 pytestmark = pytest.mark.system
 
@@ -82,6 +82,15 @@ async def test_console_follows_takes_input_and_ends_with_the_vm(n1: NodeProcess)
         if output.data == b"<two>\n":
             await n1.vm("StopVm", "a")
     assert (text, closed) == (b"<one>\n<two>\n", "stopped")
+
+
+async def test_input_longer_than_a_message_to_a_domain_arrives_whole(n1: NodeProcess) -> None:
+    await n1.create("a", "count")
+    first = node_pb2.ConsoleInput(vm="a", data=bytes(range(1, 256)) * 8000)
+    async with asyncio.timeout(20):
+        async for output in n1.stub.Console(kept_open(first), timeout=20):
+            if b"2040000" in output.data:
+                break
 
 
 @pytest.mark.parametrize(

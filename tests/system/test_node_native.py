@@ -77,11 +77,12 @@ async def test_guest_moves_to_and_fro_while_it_ticks(pair: Pair, capsys: pytest.
 
 async def test_what_is_typed_reaches_the_guest_wherever_it_runs(pair: Pair) -> None:
     await start(pair[0], "a", "console")
-    _, text = await pair[0].read_console("a", "before", typed="before\n")
+    _, prompt = await pair[0].read_console("a", "> ")  # typed earlier, it would be lost when the guest resets its UART
+    _, answer = await pair[0].read_console("a", "line 1: before", from_offset=len(prompt), typed="before\n")
     migration = Controller(*pair)
     await migration.migrate(await migration.prepare())
     await migration.commit()
-    await pair[1].read_console("a", "after", from_offset=len(text), typed="after\n")
+    await pair[1].read_console("a", "line 2: after", from_offset=len(prompt + answer), typed="after\n")
 
 
 async def test_killed_machine_is_reported_and_boots_afresh(pair: Pair) -> None:
