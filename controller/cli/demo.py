@@ -25,13 +25,14 @@ from controller.cli.report import side_by_side, verdict
 from controller.cli.session import CREATE_TIMEOUT_S, Session
 from controller.cli.state import StateDir, state_dir
 from controller.cli.tap import ConsoleTap
-from controller.cli.units import format_bytes, format_ns
+from controller.cli.units import format_bytes, format_ns, parse_duration
 from controller.cli.up import bring_up
 from controller.errors import Internal
 
 BUILT_IN = "dirty rate=2000 pages=4000"
 LINUX_LOOP = "i=0; while :; do i=$((i+1)); echo loop $i; done\n"
 LINUX_READY = re.compile(rb"[#$] $")
+MAX_DOWNTIME = "20ms"  # short, so that pre-copy needs more than one round
 SHOWN_LINES = 3
 LINE_WAIT_S = 60.0
 BOOT_WAIT_S = 180.0
@@ -104,13 +105,14 @@ def check_loop(output: bytes) -> str:
 
 def explain(pre: Row, stop: Row) -> str:
     """Two sentences on two reports, made of their figures."""
-    last = pre["rounds"][-1]["dirty_pages_after"] if pre["rounds"] else 0
+    rounds = live_rounds(pre)
+    last = rounds[-1]["dirty_pages_after"] if rounds else 0
     factor = stop["downtime_ns"] / max(1, pre["downtime_ns"])
     compared = f"{factor:.1f} times as long" if factor >= 1 else f"only {factor:.2f} times as long"
     more = pre["bytes_sent"] - stop["bytes_sent"]
     cost = f"{format_bytes(abs(more))} {'more' if more >= 0 else 'less'}"
     return (
-        f"Pre-copy sent memory in {len(pre['rounds'])} rounds while the guest ran, and stopped it for "
+        f"Pre-copy sent memory in {len(rounds)} rounds while the guest ran, and stopped it for "
         f"{format_ns(pre['downtime_ns'])}, because only some {last:,} pages were left to send; stop-and-copy "
         f"stopped it for {format_ns(stop['downtime_ns'])}, {compared}, because everything was sent while it stood "
         "still.\n"
@@ -118,6 +120,16 @@ def explain(pre: Row, stop: Row) -> str:
         f"{format_bytes(stop['bytes_sent'])} in {format_ns(stop['total_ns'])} of stop-and-copy: pages that were "
         "written again after they had been sent had to be sent again."
     )
+
+
+def live_rounds(job: Row) -> list[Row]:
+    """The rounds during which the guest ran: all up to the one whose verdict was to stop it."""
+    rounds: list[Row] = []
+    for entry in job["rounds"]:
+        rounds.append(entry)
+        if entry["verdict"] != "continue":
+            break
+    return rounds
 
 
 def _show(session: Session, guest: Guest) -> list[Row]:
@@ -131,7 +143,7 @@ def _show(session: Session, guest: Guest) -> list[Row]:
     _lines(tap)
     rows = []
     for algorithm, target in (("pre-copy", "n2" if node == "n1" else "n1"), ("stop-and-copy", node)):
-        message(f"\nlimosa migrate {VM} {target} --algorithm {algorithm}")
+        message(f"\nlimosa migrate {VM} {target} --algorithm {algorithm} --max-downtime {MAX_DOWNTIME}")
         row = _migrate(session, target, algorithm)
         message(verdict(row))
         rows.append(row)
@@ -155,7 +167,7 @@ def _create(session: Session, guest: Guest) -> str:
 def _migrate(session: Session, target: str, algorithm: str) -> Row:
     from protos import common_pb2, controller_pb2
 
-    options = common_pb2.MigrationOptions(algorithm=algorithm)
+    options = common_pb2.MigrationOptions(algorithm=algorithm, max_downtime_ns=parse_duration(MAX_DOWNTIME))
     request = controller_pb2.MigrateRequest(vm=VM, target=target, options=options, request_id=secrets.token_hex(8))
     return follow(session, session.call("Migrate", request).id)
 
