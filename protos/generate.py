@@ -13,7 +13,14 @@ def generate(out: Path) -> None:
     """Write `*_pb2.py`, `*_pb2.pyi` and `*_pb2_grpc.py` of every proto under `out`/protos."""
     sources = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "protos").glob("*.proto"))
     well_known = Path(grpc_tools.__file__).parent / "_proto"
-    arguments = ["protoc", f"-I{ROOT}", f"-I{well_known}", f"--python_out={out}", f"--pyi_out={out}", f"--grpc_python_out={out}"]
+    arguments = [
+        "protoc",
+        f"-I{ROOT}",
+        f"-I{well_known}",
+        f"--python_out={out}",
+        f"--pyi_out={out}",
+        f"--grpc_python_out={out}",
+    ]
     if protoc.main(arguments + [str(ROOT / s) for s in sources]) != 0:
         raise SystemExit("protoc failed")
     for stub in (out / "protos").glob("*_pb2_grpc.py"):  # a proto without a service needs no service stub

@@ -6,13 +6,15 @@
 Everything that the guest's memory holds is in this mapping, so a migration moves pages by *backing page number*
 (offset >> 12) and needs no second kind for the BIOS. Invariants:
 
-* every writer marks dirty: the CPU's stores, the page walk's accessed and dirty bits, devices and loaders through `write`;
+* every writer marks dirty: the CPU's stores, the page walk's accessed and dirty bits, devices and loaders through
+`write`;
 * a page with decoded instructions on it has `code[page] != 0`, and whoever writes there must drop them
   (`code_written` tells the CPU; the CPU's own stores do it in their slow path).
 
 Knows nothing of CPUs, time or migration.
 """
 
+import contextlib
 import mmap
 import os
 
@@ -88,10 +90,8 @@ class GuestMemory:
         """Release the mapping; every view handed out must be gone."""
         del self.bytes
         self.view.release()
-        try:
+        with contextlib.suppress(BufferError):  # somebody still holds a view: the mapping goes when the last one does
             self._map.close()
-        except BufferError:
-            pass  # somebody still holds a view: the mapping goes when the last one does
         os.close(self._fd)
 
     def _check(self, offset: int, length: int) -> None:

@@ -1,0 +1,40 @@
+# Two commands for newcomers: `make demo` and `make test`. Everything lives in .venv and under LIMOSA_STATE_DIR.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test check format protos bench clean help
+.DEFAULT_GOAL := help
+
+help:  ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(STAMP)  ## two nodes, one guest that writes its memory, a migration there by pre-copy and back by stop-and-copy
+	$(BIN)/limosa demo
+
+test: check  ## everything: check, then the slow tests and those that start real processes
+	$(BIN)/pytest -m "slow or system" --timeout 900
+
+check: $(STAMP)  ## format, lint, types and the fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -m "not slow and not system"
+
+bench: $(STAMP)  ## the figures of README.md, measured here and now (some minutes; downloads Debian's kernels)
+	$(BIN)/python -m tests.benchmarks.figures
+
+format: $(STAMP)  ## put every file into the house's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+protos: $(STAMP)  ## regenerate the committed gRPC stubs
+	$(BIN)/python -m protos.generate
+
+clean:  ## remove the virtual environment
+	rm -rf $(VENV)
+
+$(STAMP): pyproject.toml constraints.txt deploy/make-venv
+	deploy/make-venv $(PYTHON) $(VENV)
+	@touch $@

@@ -1,0 +1,152 @@
+"""Assembles a node: template, hosting, the gRPC server, membership; runs until SIGTERM or SIGINT, and ends in order.
+
+The end: health says NOT_SERVING, the server finishes what it began, every domain process and the template are ended
+and reaped. A node that is killed instead leaves nothing either: each of those ends with its channel to this process.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import grpc
+import psutil
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from node.agent.blobs import BlobCache, Fetch
+from node.agent.hosting import Hosting
+from node.agent.membership import keep_joined
+from node.agent.migrations import Migrations
+from node.agent.service import NodeService
+from node.agent.template import Template
+from node.migration.wire import STREAM_VERSION
+from protos import controller_pb2, node_pb2, node_pb2_grpc
+
+log = structlog.get_logger()
+
+GRACE_S = 2.0
+SERVICE = node_pb2.DESCRIPTOR.services_by_name["NodeService"].full_name
+SERVER_OPTIONS = [
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """Everything a node is told; `python -m node` reads it from its arguments."""
+
+    name: str
+    directory: Path  # the node's own, below the state directory
+    listen_host: str
+    listen_port: int
+    advertise_host: str
+    controller: str  # "": of no cluster
+    token: str
+    address_file: Path | None
+    memory_bytes: int
+    machinery: str
+    template_arguments: tuple[str, ...]
+
+
+async def serve(settings: NodeSettings, fetch: Fetch) -> None:
+    """Be the node until a signal says stop."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    template = Template(settings.machinery, settings.template_arguments)
+    blobs = BlobCache(settings.directory / "blobs", fetch)
+    hosting = Hosting(
+        template, blobs, memory_bytes=settings.memory_bytes, monotonic_ns=time.monotonic_ns, unix_ns=time.time_ns
+    )
+    template.start()
+    server = grpc.aio.server(options=SERVER_OPTIONS)
+    alive = _add_services(server, settings, hosting)
+    port = _bind(server, settings)
+    await server.start()
+    await alive.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
+    address = f"{settings.advertise_host}:{port}"
+    _write_address(settings.address_file, f"{settings.advertise_host}:{port}")
+    log.info("node.serving", node=settings.name, address=address, memory_bytes=settings.memory_bytes)
+    joining = asyncio.create_task(_join(settings, address, blobs), name="membership")
+    try:
+        await stopping.wait()
+    finally:
+        log.info("node.stopping", node=settings.name, vms=len(hosting.vms))
+        joining.cancel()
+        await alive.enter_graceful_shutdown()
+        await hosting.shut_down()
+        await template.stop()
+        await server.stop(GRACE_S)
+
+
+def _add_services(server: grpc.aio.Server, settings: NodeSettings, hosting: Hosting) -> "health.aio.HealthServicer":
+    description = node_pb2.NodeInfo(
+        name=settings.name,
+        version=version(),
+        stream_version=STREAM_VERSION,
+        memory_bytes=settings.memory_bytes,
+        cpus=os.cpu_count() or 1,
+    )
+    migrations = Migrations(hosting, listen_host=settings.listen_host, advertise_host=settings.advertise_host)
+    service = NodeService(hosting, migrations, description)
+    node_pb2_grpc.add_NodeServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
+    alive = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(alive, server)
+    reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    return alive
+
+
+def _bind(server: grpc.aio.Server, settings: NodeSettings) -> int:
+    wanted = f"{settings.listen_host}:{settings.listen_port}"
+    try:
+        return server.add_insecure_port(wanted)
+    except RuntimeError as error:
+        raise SystemExit(f"limosa node {settings.name}: cannot listen on {wanted}: {error}") from None
+
+
+async def _join(settings: NodeSettings, address: str, blobs: BlobCache) -> None:
+    if not settings.controller:
+        return
+    request = controller_pb2.JoinRequest(
+        name=settings.name,
+        address=address,
+        version=version(),
+        memory_bytes=settings.memory_bytes,
+        cpus=os.cpu_count() or 1,
+    )
+
+    def on_notice(notice: controller_pb2.ControllerNotice) -> None:
+        if notice.storage_address:
+            blobs.storage_address = notice.storage_address
+
+    await keep_joined(settings.controller, settings.token, request, on_notice)
+
+
+def _write_address(file: Path | None, address: str) -> None:
+    """Appears under its name complete, so that whoever waits for it reads the whole."""
+    if file is not None:
+        beside = file.with_name(f"{file.name}.{os.getpid()}")
+        beside.write_text(f"{address}\n")
+        beside.replace(file)
+
+
+def default_memory_bytes() -> int:
+    """Four fifths of what the host has to give now."""
+    return int(psutil.virtual_memory().available * 0.8)
+
+
+def version() -> str:
+    try:
+        return metadata.version("limosa")
+    except metadata.PackageNotFoundError:
+        return "0+checkout"

@@ -1,0 +1,129 @@
+"""The i440FX-like PC: its devices wired to I/O ports and interrupt lines.
+
+    IRQ 0 timer   1 keyboard   2 cascade   4 COM1   8 clock   13 floating-point errors
+
+Time is `now`, guest nanoseconds handed in, never read. All state is in `records()`; restoring is overwriting them in
+place. A port access sees the devices at its own `now`; interrupt lines change by themselves only in `tick`, which has
+something to do from `deadline()` on.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from node.devices.debug_exit import DebugExit
+from node.devices.dma import Dma
+from node.devices.keyboard import Keyboard
+from node.devices.pci import Pci
+from node.devices.pic import Pic
+from node.devices.pit import Pit
+from node.devices.ports import PortMap
+from node.devices.record import NEVER, Record
+from node.devices.requests import Exit, Requests, Reset
+from node.devices.rtc import Rtc
+from node.devices.system import System
+from node.devices.uart import Uart
+from node.memory.ram import GuestMemory
+
+__all__ = ["Exit", "Platform", "PlatformConfig", "Reset"]
+
+KIB, MIB = 1 << 10, 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformConfig:
+    memory_bytes: int
+    exit_port: int | None
+    wall_clock_unix_ns: int
+
+
+class Platform:
+    def __init__(self, config: PlatformConfig, memory: GuestMemory, serial_out: Callable[[bytes], None]) -> None:
+        self.config = config
+        self.memory = memory
+        self._ports = PortMap()
+        self._requests = Requests()
+        self._pic = pic = Pic()
+        self._pit = Pit(irq0=pic.line(0))
+        self._rtc = Rtc(irq8=pic.line(8), wall_clock_unix_ns=config.wall_clock_unix_ns)
+        self._uart = Uart(irq4=pic.line(4), transmit=serial_out)
+        self._keyboard = Keyboard(irq1=pic.line(1), reset=self._requests.reset)
+        self._system = System(
+            set_gate2=self._pit.set_gate2, out2=self._pit.out2, irq13=pic.line(13), reset=self._requests.reset
+        )
+        self._pci = Pci()
+        devices = (pic, self._pit, self._rtc, self._uart, self._keyboard, self._system, self._pci, Dma())
+        for device in devices:
+            device.claim(self._ports)
+        if config.exit_port is not None:
+            DebugExit(config.exit_port, self._requests.exit).claim(self._ports)
+        self._records = {
+            name: record for device in (*devices, self._requests) for name, record in device.records().items()
+        }
+        _store_memory_size(self._rtc, config.memory_bytes)
+        self.read = self._ports.read
+        self.write = self._ports.write
+        self.acknowledge = pic.acknowledge
+        self.ferr = self._system.ferr
+        self._master, self._timed = pic.master.state, (self._pit.state, self._rtc.state, self._uart.receiver.state)
+
+    @property
+    def intr(self) -> bool:
+        """The interrupt controllers' request to the CPU."""
+        return self._master.intr != 0
+
+    @property
+    def a20(self) -> bool:
+        """Address line 20 is let through."""
+        return self._keyboard.a20 or self._system.a20
+
+    @property
+    def ignne(self) -> bool:
+        """IGNNE#: the guest has told the board to let the FPU go on past its error."""
+        return self._system.ignne
+
+    @property
+    def nmi_masked(self) -> bool:
+        return self._rtc.nmi_masked
+
+    @property
+    def pam(self) -> bytes:
+        """The seven attribute registers of 0xC0000-0xFFFFF."""
+        return self._pci.pam()
+
+    def tick(self, now: int) -> None:
+        """Bring the devices' interrupt lines to `now`."""
+        self._pit.tick(now)
+        self._rtc.tick(now)
+        self._uart.tick(now)
+
+    def deadline(self) -> int | None:
+        """The earliest guest time at which `tick` has something to do; None if nothing is planned."""
+        pit, rtc, uart = self._timed
+        due = min(pit.due, rtc.due, uart.due)
+        return due if due != NEVER else None
+
+    def take_request(self) -> Reset | Exit | None:
+        """What a device has asked of the machine since last asked."""
+        return self._requests.take()
+
+    def serial_input(self, data: bytes, now: int) -> int:
+        """Queue input for COM1; the number of bytes taken, which is all of them unless the queue is full."""
+        return self._uart.receiver.enqueue(data, now)
+
+    def records(self) -> dict[str, Record]:
+        """Every bit of device state: live records by device name."""
+        return dict(self._records)
+
+
+def _store_memory_size(rtc: Rtc, memory_bytes: int) -> None:
+    """Tell firmware through CMOS: base memory, memory from 1 MiB in KiB (twice), memory from 16 MiB in 64 KiB."""
+    base = min(memory_bytes // KIB, 640)
+    extended = min(max(memory_bytes - MIB, 0) // KIB, 0xFFFF)
+    beyond_16 = min(max(memory_bytes - 16 * MIB, 0) // (64 * KIB), 0xFFFF)
+    for register, value in ((0x15, base), (0x17, extended), (0x30, extended), (0x34, beyond_16)):
+        rtc.store(register, value & 0xFF)
+        rtc.store(register + 1, value >> 8)
+    rtc.store(0x14, 0x02)  # equipment: a floating-point unit, no diskette drives, no display switch
+    checksum = sum(rtc.read_memory(register) for register in range(0x10, 0x2E))
+    rtc.store(0x2E, checksum >> 8)
+    rtc.store(0x2F, checksum & 0xFF)

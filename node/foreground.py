@@ -1,0 +1,244 @@
+"""`limosa boot`: one machine in the foreground, without a cluster. `python -m node.foreground --help` explains it.
+
+This file is the rim: it reads options, files and the environment, and turns every mistake into one sentence and an exit
+status. Status: 0 the guest powered off, or was left · (v << 1) | 1 it wrote v to its exit port · 124 its time was up ·
+1 it crashed, or could not be booted · 2 the command line makes no sense · 128 + n ended by signal n.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+import typer
+
+from node.boot.entry import BootError
+from node.domain import machinery, sizes, terminal
+from node.domain.boot_files import BiosFiles, BootFiles, LinuxFiles, MultibootFiles, kind_of
+from node.domain.foreground_run import ForegroundRun
+from node.domain.machinery import GuestMachine, Refused
+from node.guests.builtin import builtin_kernel
+from protos.common_pb2 import VmSpec
+from storage.errors import StorageError
+from storage.local import open_local_image
+
+PROGRAM = "limosa boot"
+COMMAND_ERROR = 2
+FAILED = 1
+MEMORY_BYTES = 128 << 20
+FILE_BYTES_MAX = 1 << 30
+STATE = platformdirs.user_state_path("limosa")
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+class CannotBoot(Exception):
+    """A sentence for the user."""
+
+
+def _size(text: str) -> int:
+    try:
+        size = sizes.parse(text)
+        sizes.check_memory(size)
+    except sizes.BadSize as error:
+        raise typer.BadParameter(str(error)) from None
+    return size
+
+
+def _one_of(*allowed: str):  # type: ignore[no-untyped-def]
+    def check(text: str) -> str:
+        if text not in allowed:
+            raise typer.BadParameter(f"{text!r} is not one of: {', '.join(allowed)}")
+        return text
+
+    return check
+
+
+def _port(text: str) -> int:
+    try:
+        number = int(text, 0)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no I/O port; 0xf4 is") from None
+    if not 0 < number <= 0xFFFC:
+        raise typer.BadParameter(f"{text} is out of range: 1 to 0xfffc is possible")
+    return number
+
+
+@app.command()
+def boot(
+    kernel: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="F",
+            help="Linux kernel (bzImage or vmlinux) or Multiboot ELF; told apart by its header. "
+            "Without it: the built-in guest.",
+        ),
+    ] = None,
+    initrd: Annotated[Path | None, typer.Option(metavar="F", help="Initial RAM disk, for Linux.")] = None,
+    append: Annotated[str | None, typer.Option(metavar="S", help="Kernel command line.")] = None,
+    module: Annotated[
+        list[str] | None,
+        typer.Option(metavar="F[,ARGS]", help="Multiboot module and its command line. May be repeated."),
+    ] = None,
+    bios: Annotated[Path | None, typer.Option(metavar="F", help="BIOS ROM image, started at the reset vector.")] = None,
+    image: Annotated[
+        str | None, typer.Option(metavar="NAME", help="An image of the local store (`limosa image`).")
+    ] = None,
+    memory: Annotated[
+        int | None,
+        typer.Option(parser=_size, metavar="SIZE", help="Memory: 64M, 1G, … (default: 128M, or what the image needs)."),
+    ] = None,
+    vmm: Annotated[str, typer.Option(callback=_one_of("native"), metavar="MODE", help="VMM mode: native.")] = "native",
+    clock: Annotated[
+        str,
+        typer.Option(
+            callback=_one_of("real", "virtual"),
+            metavar="KIND",
+            help="real: the host's time. virtual: time is instructions executed, so every run is the same.",
+        ),
+    ] = "real",
+    exit_port: Annotated[
+        int | None,
+        typer.Option(
+            parser=_port,
+            metavar="PORT",
+            help="A write of v there ends this program with status (v << 1) | 1, as QEMU's isa-debug-exit.",
+        ),
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0.001, metavar="S", help="End after so many seconds, with status 124.")
+    ] = None,
+    stats: Annotated[bool, typer.Option("--stats", help="At the end, print what was executed, on stderr.")] = False,
+    state: Annotated[
+        Path,
+        typer.Option(envvar="LIMOSA_STATE_DIR", metavar="DIR", help="State directory: images, compiled interpreter."),
+    ] = STATE,
+    machines: Annotated[str, typer.Option("--machinery", hidden=True)] = "node.domain.native:MACHINERY",
+) -> None:
+    """Run one machine here and now, its first serial port on this terminal. No cluster is needed.
+
+    Everything typed goes to the guest; Ctrl+] leaves and ends the machine. When standard input ends, the guest runs on.
+
+    \b
+    limosa boot --append 'tick'                              the built-in guest, a line a second
+    limosa boot --kernel bzImage --initrd initrd.gz --append 'console=ttyS0'
+    limosa boot --image debian-12 --memory 256M              an image pulled by `limosa image pull debian-12`
+    limosa boot --kernel test.elf --exit-port 0xf4 --timeout 10 < /dev/null
+
+    \b
+    Exit status: 0 powered off, or left · (v << 1) | 1 the guest wrote v to its exit port · 124 its time was up
+                 1 it crashed or could not be booted · 2 wrong usage
+    """
+    boots, least = _boots(
+        kernel=kernel, initrd=initrd, append=append, modules=module or [], bios=bios, image=image, state=state
+    )
+    if memory is not None and memory < least:
+        raise typer.BadParameter(f"image {image} needs at least {least >> 20}M of memory")
+    size = memory if memory is not None else max(MEMORY_BYTES, least)
+    spec = VmSpec(name="foreground", memory_bytes=size, vmm=vmm, clock=clock, exit_port=exit_port or 0)
+    kind = machinery.load(machines)
+    progress = terminal.ProgressLine("compiling the interpreter, this once; it takes about a minute:")
+    kind.warm(state / "cache" / "native", progress)
+    progress.end()
+    machine = kind.build(spec, boots, incoming=False)
+    began = time.monotonic()
+    ended = ForegroundRun(machine, kind).run(timeout_s=timeout)
+    if ended.text:
+        terminal.say(ended.text)
+    if stats:
+        _print_stats(machine, time.monotonic() - began)
+    sys.stderr.flush()
+    os._exit(ended.status)  # a thread may still sit in a read of standard input
+
+
+def _boots(
+    *,
+    kernel: Path | None,
+    initrd: Path | None,
+    append: str | None,
+    modules: list[str],
+    bios: Path | None,
+    image: str | None,
+    state: Path,
+) -> tuple[BootFiles, int]:
+    """What to boot (exactly one of ROM, image and kernel), and how much memory that needs at least, if it says so."""
+    if sum(source is not None for source in (kernel, bios, image)) > 1:
+        raise typer.BadParameter("--kernel, --bios and --image exclude each other: a machine boots one thing")
+    if bios is not None:
+        if initrd or append or modules:
+            raise typer.BadParameter("--initrd, --append and --module belong to a kernel; --bios boots a ROM")
+        return BiosFiles(_read(bios, "the BIOS ROM")), 0
+    if image is not None:
+        return _from_image(state, image, initrd, append, modules)
+    content = builtin_kernel() if kernel is None else _read(kernel, "the kernel")
+    kind = "multiboot" if kernel is None else kind_of(content)
+    return _with_kernel(kind, content, initrd, append or "", [_module(text) for text in modules]), 0
+
+
+def _from_image(
+    state: Path, name: str, initrd: Path | None, append: str | None, modules: list[str]
+) -> tuple[BootFiles, int]:
+    """An image of the local store; what the user appends goes behind the image's own command line."""
+    try:
+        local = open_local_image(state, name)
+    except StorageError as error:
+        raise CannotBoot(str(error)) from None
+    content = _read(local.kernel, f"image {name}'s file")
+    if local.kind == "bios":
+        return BiosFiles(content), local.memory_bytes_min
+    command_line = f"{local.command_line} {append or ''}".strip()
+    carried = [(module, "") for module in local.modules]
+    given = [_module(text) for text in modules]
+    boots = _with_kernel(local.kind, content, initrd or local.initrd, command_line, [*carried, *given])
+    return boots, local.memory_bytes_min
+
+
+def _with_kernel(
+    kind: str, kernel: bytes, initrd: Path | None, command_line: str, modules: list[tuple[Path, str]]
+) -> BootFiles:
+    if kind == "linux":
+        if modules:
+            raise typer.BadParameter("--module is for Multiboot kernels; this one is Linux and takes an --initrd")
+        return LinuxFiles(kernel, _read(initrd, "the initrd") if initrd else None, command_line)
+    if initrd is not None:
+        raise typer.BadParameter("--initrd is for Linux; a Multiboot kernel takes a --module")
+    read = tuple((_read(file, "the module"), arguments) for file, arguments in modules)
+    return MultibootFiles(kernel, command_line, read)
+
+
+def _module(text: str) -> tuple[Path, str]:
+    file, _, arguments = text.partition(",")
+    return Path(file), arguments
+
+
+def _read(file: Path, what: str) -> bytes:
+    try:
+        with file.open("rb") as content:
+            read = content.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise CannotBoot(f"{what} {file} cannot be read: {error.strerror}") from None
+    if len(read) > FILE_BYTES_MAX:
+        raise CannotBoot(f"{what} {file} is larger than {FILE_BYTES_MAX >> 20} MiB")
+    return read
+
+
+def _print_stats(machine: GuestMachine, seconds: float) -> None:
+    figures = {"seconds": f"{seconds:.3f}", "instructions": machine.instructions}
+    figures["instructions_per_s"] = round(machine.instructions / seconds) if seconds else 0
+    figures |= {name: value for name, value in machine.stats().items() if name not in figures}
+    for name, value in figures.items():
+        print(f"{name:32} {value}", file=sys.stderr)
+
+
+def main() -> None:
+    try:
+        app(prog_name=PROGRAM)
+    except (CannotBoot, Refused, BootError) as error:
+        terminal.say(str(error))
+        sys.exit(FAILED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""Decoded code: blocks of Ops found by where their bytes lie in backing memory, and how they die.
+
+A block starts where execution arrived and ends with a control transfer, at its page's end, or when it is full; it never
+spans two pages. It is keyed by (backing offset, default operand size, whether CS has a limit: linked blocks are entered
+without looking at it), so every linear mapping of a page shares it and no page-table change can make it stale: only a
+store to its bytes can. Then `code_written` turns its first Op into DEAD, which hands control back; links of other
+blocks that still point there run into the same DEAD. Nothing is freed singly: when an arena is full, `forget_all`
+drops everything.
+
+    block_table[hash(key)] → block → next in bucket          page_blocks[page] → block → next on page
+"""
+
+from node.ia32.state import LEAVE_AFTER, OP, Machine, Op
+from node.jitted import I64, inlined, jitted, peek32, peek64, poke8, poke32, primitive, record_at, record_dtype
+
+TABLE_BITS = 17
+BLOCKS_CAPACITY = 1 << 17
+OPS_CAPACITY = 1 << 20
+SCRATCH_OPS = 2  # the arena's first Ops: an instruction that spans pages is decoded there anew each time
+MOST_OPS, MOST_BYTES = 48, 200
+
+UNDEFINED_HANDLER, FALL_HANDLER, DEAD_HANDLER, FIRST_HANDLER = 0, 1, 2, 3
+
+
+class Block:
+    key: I64  # backing offset of the first byte | (1 << 40 for 32-bit code) | (1 << 41 when CS has a limit)
+    ops: I64  # address of the first Op
+    length: I64  # bytes of code
+    bucket_next: I64  # block index + 1
+    page_next: I64
+
+
+BLOCK = record_dtype(Block)
+BLOCK_BYTES = BLOCK.itemsize
+
+
+@primitive(arguments=("i64",), result="op", llvm="%p = inttoptr i64 %0 to ptr\nret ptr %p")
+def op_at(address: int) -> Op:
+    return record_at(address, OP)  # type: ignore[no-any-return]
+
+
+@primitive(arguments=("i64",), result="block", llvm="%p = inttoptr i64 %0 to ptr\nret ptr %p")
+def block_at(address: int) -> Block:
+    return record_at(address, BLOCK)  # type: ignore[no-any-return]
+
+
+@inlined
+def block_numbered(m: Machine, index: int) -> Block:
+    """`index` counts from 1; 0 is nobody."""
+    return block_at(m.blocks + (index - 1) * BLOCK_BYTES)
+
+
+@inlined
+def bucket_of(key: int) -> int:
+    return ((key ^ (key >> 17) ^ (key >> 40)) & ((1 << TABLE_BITS) - 1)) << 2
+
+
+@jitted
+def lookup(m: Machine, key: int) -> int:
+    """Number of the live block with this key, or 0."""
+    index = peek32(m.block_table + bucket_of(key))
+    while index:
+        block = block_numbered(m, index)
+        if block.key == key:
+            return index
+        index = block.bucket_next
+    return 0
+
+
+@jitted
+def remember(m: Machine, key: int, ops: int, length: int) -> None:
+    """Enter a freshly decoded block; its bytes' chunks become code."""
+    m.blocks_used += 1
+    block = block_numbered(m, m.blocks_used)
+    bucket = m.block_table + bucket_of(key)
+    page = (key & 0xFF_FFFF_FFFF) >> 12
+    block.key = key
+    block.ops = ops
+    block.length = length
+    block.bucket_next = peek32(bucket)
+    block.page_next = peek32(m.page_blocks + (page << 2))
+    poke32(bucket, m.blocks_used)
+    poke32(m.page_blocks + (page << 2), m.blocks_used)
+    poke8(m.code + page, 1)
+    chunks = m.code_chunks + (page << 2)
+    poke32(chunks, peek32(chunks) | chunk_mask(key & 0xFFF, length))
+
+
+@inlined
+def chunk_mask(offset: int, length: int) -> int:
+    """The 128-byte chunks that [offset, offset + length) touches, clipped to the page, as bits."""
+    first, last = offset >> 7, (offset + length - 1) >> 7
+    if last > 31:
+        last = 31
+    return ((1 << (last + 1)) - 1) & ~((1 << first) - 1)
+
+
+@jitted
+def code_written(m: Machine, offset: int, size: int) -> None:
+    """A store of `size` bytes at a backing offset on a page with code: kill the blocks it overlaps (SDM 3A 11.6)."""
+    page = offset >> 12
+    if peek32(m.code_chunks + (page << 2)) & chunk_mask(offset & 0xFFF, size) == 0:
+        return
+    m.code_writes += 1
+    kept_chunks = 0
+    kept = 0  # the surviving list, rebuilt back to front
+    index = peek32(m.page_blocks + (page << 2))
+    while index:
+        block = block_numbered(m, index)
+        following = block.page_next
+        start = block.key & 0xFF_FFFF_FFFF
+        if start < offset + size and offset < start + block.length:
+            kill(m, index)
+        else:
+            kept_chunks |= chunk_mask(start & 0xFFF, block.length)
+            block.page_next = kept
+            kept = index
+        index = following
+    poke32(m.page_blocks + (page << 2), kept)
+    poke32(m.code_chunks + (page << 2), kept_chunks)
+    if kept == 0:
+        poke8(m.code + page, 0)
+
+
+@jitted
+def kill(m: Machine, index: int) -> None:
+    """Take a block out of the hash table and make it hand control back; the running one finishes its instruction."""
+    block = block_numbered(m, index)
+    bucket = m.block_table + bucket_of(block.key)
+    at = peek32(bucket)
+    if at == index:
+        poke32(bucket, block.bucket_next)
+    else:
+        while at:
+            previous = block_numbered(m, at)
+            if previous.bucket_next == index:
+                previous.bucket_next = block.bucket_next
+                break
+            at = previous.bucket_next
+    op = op_at(block.ops)
+    op.handler = dead_handler(m)
+    m.code_dropped = 1
+    if m.leave == 0:
+        m.leave = LEAVE_AFTER  # the running block may be this one
+
+
+@inlined
+def dead_handler(m: Machine) -> int:
+    return handler_numbered(m, DEAD_HANDLER)
+
+
+@inlined
+def handler_numbered(m: Machine, number: int) -> int:
+    """What goes into Op.handler: the table holds numbers for plain Python and addresses for native code."""
+    return peek64(m.handlers + (number << 3))
+
+
+@jitted
+def forget_all(m: Machine) -> None:
+    """Empty both arenas; no Op address survives this."""
+    for i in range(m.blocks_used):
+        block = block_numbered(m, i + 1)
+        page = (block.key & 0xFF_FFFF_FFFF) >> 12
+        poke32(m.block_table + bucket_of(block.key), 0)
+        poke32(m.page_blocks + (page << 2), 0)
+        poke32(m.code_chunks + (page << 2), 0)
+        poke8(m.code + page, 0)
+    m.blocks_used = 0
+    m.ops_used = SCRATCH_OPS

@@ -1,0 +1,187 @@
+"""The opcode table whole, and what is derived from it: the list of handlers and the decoder's packed table.
+
+A *handler* is a semantic with all its integer constants: what one decoded instruction executes. Handler numbers
+follow the
+order of `ROWS`, so they are the same in every process of one version.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from node.ia32 import decode
+from node.ia32.blocks import FIRST_HANDLER
+from node.ia32.decode import RM_TABLE, table_index
+from node.ia32.operands import MEM, REG
+from node.ia32.rows import COND, FORM, SIZE, Row
+
+FAMILIES = (
+    "alu", "shift", "muldiv", "move", "stack", "control", "bits", "flag_bits", "decimal", "strings", "atomic",
+    "segmentation", "far", "interrupts", "control_registers", "descriptor_tables", "flags_stack", "io", "system",
+    "x87_load_store", "x87_arithmetic", "x87_compare", "x87_transcendental", "x87_control", "x87_stack",
+    "x87_environment",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    semantic: Callable[..., Any]
+    constants: tuple[int, ...]
+    may_leave: bool
+    ends: str  # as in Row
+    counts: bool  # reads or spends m.left
+    direct: bool  # a branch whose target is fixed relative to it
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """One table entry before packing."""
+
+    row: Row
+    opcode: int  # 0-255, or 256 + second byte
+    regs: tuple[int, ...]
+    rm: int | None
+    narrow: tuple[int, ...]
+    constants: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Tables:
+    handlers: list[Handler | None] = field(default_factory=lambda: [None] * FIRST_HANDLER)
+    packed: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros(((RM_TABLE + 64 * 8), 8), np.uint8))
+
+
+@cache
+def rows() -> tuple[Row, ...]:
+    """Every row of every family."""
+    found: list[Row] = []
+    for family in FAMILIES:
+        found += import_module(f"node.ia32.semantics.{family}").ROWS
+    return tuple(found)
+
+
+def operand_letters(row: Row) -> list[str]:
+    return [o.strip() for o in row.operands.split(",") if o.strip()]
+
+
+def encodings_of(row: Row) -> Iterator[Encoding]:
+    """Spread a row over opcodes, operand sizes and modrm.reg values."""
+    head, *rest = row.code.split()
+    text = " ".join([head, *rest])
+    spread, plus = 1, ""
+    if "+" in text:
+        text, plus = text.split("+")
+        spread = 8 if plus == "r" else 16
+    parts = text.split()
+    regs: tuple[int, ...] = tuple(range(8))
+    rm: int | None = None
+    if parts[-1].startswith("/"):
+        reg, _, rm_text = parts.pop()[1:].partition(":")
+        regs = (int(reg),)
+        rm = int(rm_text) if rm_text else None
+    codes = [int(p, 16) for p in parts]
+    first = 256 + codes[1] if codes[0] == 0x0F else codes[0]
+    sized = any(o == "v" or (len(o) > 1 and o[1] in "vzp") for o in operand_letters(row))
+    for i in range(spread):
+        if sized:
+            for narrow, size in ((0, 4), (1, 2)):
+                yield Encoding(row, first + i, regs, rm, (narrow,), _resolve(row, size, i))
+        else:
+            yield Encoding(row, first + i, regs, rm, (0, 1), _resolve(row, 1, i))
+
+
+_FORM = -1 << 40  # stands for FORM until the form is known
+
+
+def _resolve(row: Row, size: int, condition: int) -> tuple[int, ...]:
+    known = {SIZE: size, COND: condition, FORM: _FORM}
+    return tuple(known[c] if isinstance(c, str) else c for c in row.constants)
+
+
+IMMEDIATES = {
+    "Ib": decode.IMM_B, "Is": decode.IMM_BS, "Isb": decode.IMM_BS, "Iw": decode.IMM_W, "Iz": decode.IMM_Z,
+    "Iv": decode.IMM_Z, "Ap": decode.IMM_FAR, "Jb": decode.IMM_JB, "Jz": decode.IMM_JZ, "Jv": decode.IMM_JZ,
+    "Ob": decode.IMM_OFFSET, "Ov": decode.IMM_OFFSET,
+}  # fmt: skip
+
+
+def immediate_kind(row: Row) -> int:
+    letters = operand_letters(row)
+    if "Iw" in letters and "Ib" in letters:
+        return decode.IMM_WB
+    kinds = [IMMEDIATES[o] for o in letters if o in IMMEDIATES]
+    return kinds[0] if kinds else decode.IMM_NONE
+
+
+def has_modrm(row: Row) -> bool:
+    return "/" in row.code or any(o[0] in "EGMRSCD" for o in operand_letters(row) if o not in ("DX", "CL"))
+
+
+def forms_of(row: Row) -> tuple[int, ...]:
+    """Which of register and memory the `rm` operand may be."""
+    letters = operand_letters(row)
+    if not has_modrm(row):
+        return (MEM,) if any(o[0] == "O" for o in letters) else (REG,)
+    if ":" in row.code or any(o[0] in "CDR" for o in letters if o not in ("DX", "CL")):
+        return (REG,)
+    if any(o[0] == "M" for o in letters):
+        return (MEM,)
+    return (REG, MEM)
+
+
+def is_register_only(row: Row) -> bool:
+    """MOV to and from control and debug registers ignore modrm.mod."""
+    return any(o[0] in "CD" for o in operand_letters(row) if o not in ("DX", "CL"))
+
+
+@cache
+def tables() -> Tables:
+    """Handlers and the packed decoder table, built once a process (some milliseconds)."""
+    built = Tables()
+    numbers: dict[tuple[Any, ...], int] = {}
+    rm_groups: dict[tuple[int, int], int] = {}
+    for row in rows():
+        for encoding in encodings_of(row):
+            _enter(built, numbers, rm_groups, encoding)
+    return built
+
+
+def _enter(built: Tables, numbers: dict[tuple[Any, ...], int], groups: dict[tuple[int, int], int], x: Encoding) -> None:
+    row = x.row
+    flags = (decode.HAS_MODRM if has_modrm(row) else 0) | (decode.ENDS if row.ends in ("always", "branch") else 0)
+    flags |= (decode.LOCKABLE if row.lock else 0) | (decode.REGISTER_ONLY if is_register_only(row) else 0)
+    if has_modrm(row):  # the decoder looks at modrm.reg 0 to learn that there is a modrm byte at all
+        for reg in range(8):
+            for narrow in (0, 1):
+                built.packed[table_index(x.opcode, reg, narrow)][5] |= decode.HAS_MODRM
+    numbered = {form: _number(built, numbers, x, form) for form in forms_of(row)}
+    for reg in x.regs:
+        for narrow in x.narrow:
+            entry = built.packed[table_index(x.opcode, reg, narrow)]
+            if x.rm is not None:
+                base = groups.setdefault((x.opcode, reg), len(groups))
+                entry[0:2] = np.array([base], "<u2").view(np.uint8)
+                entry[5] |= decode.HAS_MODRM | decode.BY_RM
+                entry = built.packed[RM_TABLE + base * 8 + x.rm]
+            for form, number in numbered.items():
+                at = 2 if form == MEM and has_modrm(row) else 0
+                entry[at : at + 2] = np.array([number], "<u2").view(np.uint8)
+            entry[4] = immediate_kind(row)
+            entry[5] |= flags
+
+
+def _number(built: Tables, numbers: dict[tuple[Any, ...], int], x: Encoding, form: int) -> int:
+    constants = tuple(form if c == _FORM else c for c in x.constants)
+    row = x.row
+    may_leave = row.faults == "always" or (row.faults == "mem" and form == MEM)
+    direct = row.ends in ("branch", "cc") and any(o[0] == "J" for o in operand_letters(row))
+    key = (row.semantic, constants, may_leave, row.ends, row.counts, direct)
+    if key not in numbers:
+        numbers[key] = len(built.handlers)
+        built.handlers.append(Handler(row.semantic, constants, may_leave, row.ends, row.counts, direct))
+    return numbers[key]

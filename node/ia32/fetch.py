@@ -1,0 +1,125 @@
+"""From CS:EIP to the first Op of a decoded block: look it up, or decode it now.
+
+The rules of instruction fetch live here: the code segment's limit, page faults on fetch, instructions that span two
+pages.
+"""
+
+from node.ia32.access import FAULTED, NOWHERE, fetch_page
+from node.ia32.blocks import (
+    BLOCKS_CAPACITY,
+    FALL_HANDLER,
+    MOST_BYTES,
+    MOST_OPS,
+    OPS_CAPACITY,
+    block_numbered,
+    handler_numbered,
+    lookup,
+    op_at,
+    remember,
+)
+from node.ia32.decode import NEED_MORE, TOO_LONG, decode
+from node.ia32.faults import general_protection, undefined
+from node.ia32.state import ATTR_D, CS, M32, OP_BYTES, Cpu, Machine
+from node.ia32.tlb import protect_backing
+from node.jitted import jitted, peek8, poke8
+
+WIDE_KEY, LIMITED_KEY = 1 << 40, 1 << 41
+
+
+@jitted
+def find(c: Cpu, m: Machine) -> int:
+    """Address of the Op at CS:EIP; 0 when a fault was raised or the arenas are full (`is_full`)."""
+    if c.eip > c.limit[CS]:
+        general_protection(m, 0)
+        return 0
+    linear = (c.base[CS] + c.eip) & M32
+    page = fetch_page(c, m, linear)
+    if page < 0:
+        if page == NOWHERE:
+            undefined(m)  # open bus reads FF FF, which is no instruction
+        return 0
+    offset = page + (linear & 0xFFF)
+    wide = 1 if c.attr[CS] & ATTR_D else 0
+    key = offset | (WIDE_KEY if wide else 0) | (0 if c.limit[CS] == M32 else LIMITED_KEY)
+    number = lookup(m, key)
+    if number == 0:
+        if is_full(m):
+            return 0
+        number = _decode_block(m, key, offset, wide)
+        if number == 0:
+            return _decode_single(c, m, linear, offset, wide)
+    block = block_numbered(m, number)
+    if c.limit[CS] != M32 and c.eip + block.length - 1 > c.limit[CS]:
+        return _decode_single(c, m, linear, offset, wide)
+    return block.ops
+
+
+@jitted
+def is_full(m: Machine) -> bool:
+    return m.blocks_used >= BLOCKS_CAPACITY - 1 or m.ops_used + MOST_OPS + 2 > OPS_CAPACITY
+
+
+@jitted
+def _decode_block(m: Machine, key: int, offset: int, wide: int) -> int:
+    """Decode from `offset` to the block's end and remember it; 0 if not even one instruction lies whole on this
+    page."""
+    ops = m.ops + m.ops_used * OP_BYTES
+    room = 4096 - (offset & 0xFFF)
+    at = 0
+    count = 0
+    ended = 0
+    while ended == 0 and count < MOST_OPS and at < MOST_BYTES:
+        e = op_at(ops + count * OP_BYTES)
+        length = decode(m, e, m.ram + offset + at, min(room - at, 15), wide)
+        if length < 0:
+            break
+        e.at = at
+        at += length & 0xFF
+        ended = length >> 8
+        count += 1
+    if count == 0:
+        return 0
+    fall = op_at(ops + count * OP_BYTES)
+    fall.handler = handler_numbered(m, FALL_HANDLER)
+    fall.link = 0
+    fall.at = at
+    fall.length = 0
+    fall.seg = 0
+    m.ops_used += count + 1
+    m.blocks_decoded += 1
+    if peek8(m.code + (offset >> 12)) == 0:
+        protect_backing(m, offset)
+    remember(m, key, ops, at)
+    return m.blocks_used
+
+
+@jitted
+def _decode_single(c: Cpu, m: Machine, linear: int, offset: int, wide: int) -> int:
+    """One instruction into the scratch Ops: it spans two pages, or comes near the segment's end."""
+    room = 4096 - (offset & 0xFFF)
+    allowed = min(c.limit[CS] - c.eip + 1, 15)
+    have = min(room, allowed)
+    for i in range(have):
+        poke8(m.decode_buffer + i, peek8(m.ram + offset + i))
+    e = op_at(m.ops)
+    length = decode(m, e, m.decode_buffer, have, wide)
+    if length == NEED_MORE and room < allowed:
+        beyond = (linear & ~0xFFF) + 4096 & M32
+        page = fetch_page(c, m, beyond)
+        if page == FAULTED:
+            return 0
+        for i in range(have, allowed):
+            byte = 0xFF if page == NOWHERE else peek8(m.ram + page + i - have)
+            poke8(m.decode_buffer + i, byte)
+        length = decode(m, e, m.decode_buffer, allowed, wide)
+    if length == NEED_MORE or length == TOO_LONG:
+        general_protection(m, 0)  # beyond the limit, or more than 15 bytes
+        return 0
+    e.at = 0
+    fall = op_at(m.ops + OP_BYTES)
+    fall.handler = handler_numbered(m, FALL_HANDLER)
+    fall.link = 0
+    fall.at = length & 0xFF
+    fall.length = 0
+    fall.seg = 0
+    return m.ops

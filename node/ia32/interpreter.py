@@ -1,0 +1,163 @@
+"""The reference loop: find a block, execute its Ops, deliver what they raised, until the host is needed.
+
+`run` is the same code in plain Python and compiled. `execute` is the inner dispatch: here as a plain loop over the
+handler
+table, which is the oracle; `node.jit` composes the same handlers into native code that calls each other by tail calls.
+The instruction budget is exact: `run` returns with `m.left` == 0 after exactly that many instructions, so that
+virtual time
+is a function of the guest alone. A REP iteration counts as one instruction.
+"""
+
+from node.ia32.blocks import DEAD_HANDLER, FALL_HANDLER, forget_all, op_at
+from node.ia32.encodings import tables
+from node.ia32.exceptions import deliver_nmi, deliver_pending, single_step
+from node.ia32.faults import undefined
+from node.ia32.fetch import find, is_full
+from node.ia32.operands import next_eip
+from node.ia32.state import (
+    ATTR_D,
+    CS,
+    EXIT_HALT,
+    EXIT_INTERRUPT,
+    EXIT_NONE,
+    IF,
+    LEAVE_AFTER,
+    M16,
+    M32,
+    OP_BYTES,
+    STAY,
+    TF,
+    Cpu,
+    Machine,
+    Op,
+)
+from node.jitted import inlined, jitted, primitive
+
+
+@inlined
+def code_mask(c: Cpu) -> int:
+    """EIP is 16 bits wide in a 16-bit code segment."""
+    return M32 if c.attr[CS] & ATTR_D else M16
+
+
+@jitted
+def run(c: Cpu, m: Machine) -> None:
+    """Execute at most `m.left` instructions; `m.exit` says why control came back before that (EXIT_NONE: it did
+    not)."""
+    m.exit = EXIT_NONE
+    m.slice = m.left
+    while m.left > 0 and m.exit == EXIT_NONE:
+        held_off = c.inhibit or m.io_ready  # the host has done one half of an IN or OUT: now comes the other
+        if held_off == 0 and c.nmi_pending and c.nmi_masked == 0:
+            deliver_nmi(c, m)
+        if held_off == 0 and m.interrupt_line and c.flags & IF:
+            m.exit = EXIT_INTERRUPT
+        elif c.halted:
+            m.exit = EXIT_HALT
+        else:
+            _advance(c, m)
+    _account(c, m)
+
+
+@inlined
+def _account(c: Cpu, m: Machine) -> None:
+    c.instructions += m.slice - m.left
+    m.slice = m.left
+
+
+@jitted
+def _advance(c: Cpu, m: Machine) -> None:
+    """Up to the next place where interrupts, traps and exceptions are looked at."""
+    stepping = c.flags & TF
+    held = 0
+    if stepping or c.inhibit or m.io_ready:  # one instruction, then look again
+        held = m.left - 1
+        m.slice -= held
+        m.left = 1
+    inhibited = c.inhibit
+    before = m.left
+    m.leave = STAY
+    address = find(c, m)
+    if address:
+        execute(c, m, address)
+    elif m.fault == 0 and is_full(m):
+        forget_all(m)
+    executed = before - m.left
+    m.slice += held
+    m.left += held
+    if inhibited and (executed or m.fault):
+        c.inhibit = 0 if c.inhibit == inhibited else c.inhibit
+    if m.fault:
+        m.left -= (
+            1  # a delivery costs like an instruction, so that a guest caught in its own faults cannot hold the host
+        )
+        deliver_pending(c, m)
+    elif stepping and executed:
+        single_step(c, m)
+
+
+@jitted
+def stop_before(c: Cpu, e: Op) -> None:
+    """Point c.eip at `e` itself."""
+    c.eip = (c.eip + int(e.at)) & code_mask(c)
+
+
+@jitted
+def settle(c: Cpu, m: Machine, e: Op, ended: int) -> None:
+    """`e` has set m.leave: count it and step over it if it completed, stay before it otherwise."""
+    if m.leave != LEAVE_AFTER:
+        stop_before(c, e)
+        return
+    m.left -= 1
+    if ended == 0:
+        c.eip = next_eip(c, e) & code_mask(c)
+
+
+@jitted
+def follow(c: Cpu, m: Machine, e: Op, before: int) -> int:
+    """The target of a direct branch just taken, remembered in `e.link` when it is sure to stay the same: on the same
+    page
+    (whatever maps there next time), in a segment without a limit. `before`: c.eip of the branch's block."""
+    address = find(c, m)
+    base = c.base[CS]
+    if address > m.ops and c.limit[CS] == M32 and (base + before) >> 12 == (base + c.eip) >> 12:
+        e.link = address
+    return address
+
+
+@primitive(arguments=("cpu", "machine", "i64"), result="void", symbol="limosa_execute")
+def execute(c: Cpu, m: Machine, address: int) -> None:
+    """Run Ops from `address` on until the budget ends, something leaves, or a block cannot be found.
+
+    Leaves c.eip at the next instruction to execute. `m.left` must be positive.
+    """
+    handlers = tables().handlers
+    while address:
+        e = op_at(address)
+        number = int(e.handler)
+        handler = handlers[number]
+        if number == DEAD_HANDLER:
+            return
+        if number == FALL_HANDLER:
+            stop_before(c, e)
+            address = find(c, m)
+            continue
+        if handler is None:
+            undefined(m)
+            stop_before(c, e)
+            return
+        gone = handler.semantic(c, m, e, *handler.constants)
+        ended = 1 if handler.ends in ("always", "branch") or (handler.ends == "cc" and gone == 1) else 0
+        if m.leave != STAY:
+            settle(c, m, e, ended)
+            return
+        m.left -= 1
+        if ended == 0:
+            address += OP_BYTES
+            if m.left == 0:
+                stop_before(c, op_at(address))
+                return
+        elif m.left == 0 or handler.ends == "always":
+            return
+        else:
+            address = find(c, m)

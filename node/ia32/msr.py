@@ -1,0 +1,95 @@
+"""Model-specific registers of the processor that CPUID describes (SDM 4, P6 family); all others raise #GP(0).
+
+    10h TSC   17h PLATFORM_ID (0)   8Bh BIOS_SIGN_ID (no microcode: 0)   174h-176h SYSENTER   C0000080h EFER (NXE only)
+
+Values are 64 bits wide, handled as signed ints like every 64-bit field; `join` and `low_half`/`high_half` convert.
+Absent because CPUID does not offer them: APIC_BASE, MTRRs, PAT, machine check, performance counters, last-branch
+control.
+"""
+
+from node.ia32.faults import general_protection
+from node.ia32.state import EFER_NXE, M32, Cpu, Machine
+from node.ia32.tlb import flush_all
+from node.jitted import inlined, jitted
+
+MSR_TSC, MSR_PLATFORM_ID, MSR_BIOS_SIGN_ID = 0x10, 0x17, 0x8B
+MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP = 0x174, 0x175, 0x176
+MSR_EFER = 0xC000_0080
+
+
+@inlined
+def low_half(value: int) -> int:
+    return value & M32
+
+
+@inlined
+def high_half(value: int) -> int:
+    return (value >> 32) & M32
+
+
+@inlined
+def join(high: int, low: int) -> int:
+    """EDX:EAX as one signed 64-bit value."""
+    return ((high ^ 0x8000_0000) - 0x8000_0000) << 32 | low
+
+
+@jitted
+def time_stamp(c: Cpu, m: Machine) -> int:
+    """The counter without c.tsc_offset: a function of guest time and of the instructions executed in this slice."""
+    executed = c.instructions + m.slice - m.left
+    return m.tsc_now + ((executed - m.tsc_start) * m.tsc_per_instruction >> 16)
+
+
+@jitted
+def read_msr(c: Cpu, m: Machine, index: int) -> int:
+    if index == MSR_TSC:
+        value = time_stamp(c, m) + c.tsc_offset
+        return join(high_half(value), low_half(value))
+    if index == MSR_PLATFORM_ID:
+        return 0
+    if index == MSR_BIOS_SIGN_ID:
+        return 0
+    if index == MSR_SYSENTER_CS:
+        return c.sysenter_cs
+    if index == MSR_SYSENTER_ESP:
+        return c.sysenter_esp
+    if index == MSR_SYSENTER_EIP:
+        return c.sysenter_eip
+    if index == MSR_EFER:
+        return c.efer
+    general_protection(m, 0)
+    return 0
+
+
+@jitted
+def write_msr(c: Cpu, m: Machine, index: int, high: int, low: int) -> None:
+    if index == MSR_TSC:
+        _set_time_stamp(c, m, high, low)
+    elif index == MSR_BIOS_SIGN_ID:
+        return  # CPUID(1) writes the microcode's revision here, and there is none
+    elif index == MSR_SYSENTER_CS:
+        c.sysenter_cs = low
+    elif index == MSR_SYSENTER_ESP:
+        c.sysenter_esp = low
+    elif index == MSR_SYSENTER_EIP:
+        c.sysenter_eip = low
+    elif index == MSR_EFER:
+        _set_efer(c, m, high, low)
+    else:
+        general_protection(m, 0)
+
+
+@jitted
+def _set_time_stamp(c: Cpu, m: Machine, high: int, low: int) -> None:
+    now = time_stamp(c, m)
+    difference = join(high, low) - now
+    c.tsc_offset = join(high_half(difference), low_half(difference))
+
+
+@jitted
+def _set_efer(c: Cpu, m: Machine, high: int, low: int) -> None:
+    if high or low & ~EFER_NXE:
+        general_protection(m, 0)
+    elif c.efer != low:
+        c.efer = low
+        flush_all(m)

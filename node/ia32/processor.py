@@ -1,0 +1,163 @@
+"""One processor over one guest memory: the records, the tables they point to, and the engine that executes.
+
+An *engine* is a set of entry points over (Cpu record, Machine record): plain Python here, native code from `node.jit`.
+Derived tables (TLB, decoded code, fetch state) are rebuilt at will; `Cpu` alone is architectural.
+"""
+
+import ctypes
+from typing import Any, Protocol
+
+import numpy as np
+
+from node.ia32 import exceptions, flags, interpreter, segments, tlb
+from node.ia32.blocks import BLOCK_BYTES, BLOCKS_CAPACITY, OPS_CAPACITY, SCRATCH_OPS, TABLE_BITS, forget_all
+from node.ia32.encodings import tables
+from node.ia32.physical import MAP_READ, MAP_WRITE
+from node.ia32.state import CPU, MACHINE, OP_BYTES, Cpu, Machine
+from node.ia32.tlb import FILLED_CAPACITY
+from node.jitted import new_record
+from node.memory.ram import PAGE, GuestMemory
+
+
+class Engine(Protocol):
+    """Entry points; `cpu` and `machine` are whatever `bind` made of the records."""
+
+    def handler_table(self) -> int | None:
+        """Address of the handlers' code by number; None: Op.handler holds the numbers themselves."""
+
+    def bind(self, processor: "Processor") -> "BoundEngine": ...
+
+
+class BoundEngine(Protocol):
+    def run(self) -> None: ...
+    def deliver_interrupt(self, vector: int) -> None: ...
+    def refresh(self) -> None: ...
+    def materialise(self) -> None: ...
+    def flush_all(self) -> None: ...
+    def protect_all(self) -> None: ...
+    def forget_all(self) -> None: ...
+
+
+class PlainEngine:
+    """The oracle: the same functions, as Python. Some thousands of instructions a second."""
+
+    def handler_table(self) -> int | None:
+        return None
+
+    def bind(self, processor: "Processor") -> BoundEngine:
+        return _BoundPlain(processor.cpu, processor.machine)
+
+
+class _BoundPlain:
+    def __init__(self, cpu: Cpu, machine: Machine) -> None:
+        self._c, self._m = cpu, machine
+
+    def run(self) -> None:
+        interpreter.run(self._c, self._m)
+
+    def deliver_interrupt(self, vector: int) -> None:
+        exceptions.deliver_interrupt(self._c, self._m, vector)
+
+    def refresh(self) -> None:
+        segments.refresh(self._c, self._m)
+
+    def materialise(self) -> None:
+        flags.materialise(self._c)
+
+    def flush_all(self) -> None:
+        tlb.flush_all(self._m)
+
+    def protect_all(self) -> None:
+        tlb.protect_all(self._m)
+
+    def forget_all(self) -> None:
+        forget_all(self._m)
+
+
+LOW_PAGES = 256
+HOLE = range(0xA0, 0x100)  # pages of the legacy hole: not RAM unless mapped so
+
+
+class Processor:
+    """`cpu` and `machine` are attribute views of `cpu_array` and the private machine record."""
+
+    def __init__(self, memory: GuestMemory, engine: Engine) -> None:
+        self.memory = memory
+        self.cpu_array, self.cpu = new_record(CPU)
+        self._machine_array, self.machine = new_record(MACHINE)
+        self._tables = self._allocate(memory, engine)
+        self._wire(memory)
+        self.engine = engine.bind(self)
+
+    def _allocate(self, memory: GuestMemory, engine: Engine) -> dict[str, Any]:
+        decoded = tables()
+        native = engine.handler_table()
+        handlers = np.arange(len(decoded.handlers), dtype=np.int64)
+        if native is not None:
+            handlers = np.ctypeslib.as_array((ctypes.c_int64 * len(handlers)).from_address(native))
+        return {
+            "low_map": self._low_map(memory),
+            "tlb": np.zeros(1 << 20, np.int64),
+            "tlb_filled": np.zeros(FILLED_CAPACITY, np.uint32),
+            "code_chunks": np.zeros(memory.pages, np.uint32),
+            "page_blocks": np.zeros(memory.pages, np.uint32),
+            "ops": np.zeros(OPS_CAPACITY * OP_BYTES, np.uint8),
+            "blocks": np.zeros(BLOCKS_CAPACITY * BLOCK_BYTES, np.uint8),
+            "block_table": np.zeros(1 << TABLE_BITS, np.uint32),
+            "decode_buffer": np.zeros(16, np.uint8),
+            "encodings": decoded.packed,
+            "handlers": handlers,
+            "dirty": memory.dirty,
+            "code": memory.code,
+        }
+
+    @staticmethod
+    def _low_map(memory: GuestMemory) -> "np.ndarray[Any, np.dtype[np.int64]]":
+        """RAM below 640 KiB; behind a ROM its last 128 KiB at 0xE0000; nothing else in the hole."""
+        low = np.zeros(LOW_PAGES, np.int64)
+        for page in range(min(LOW_PAGES, memory.ram_bytes // PAGE)):
+            if page not in HOLE:
+                low[page] = page * PAGE | MAP_READ | MAP_WRITE
+        rom_pages = min(memory.rom_bytes // PAGE, 32)
+        for i in range(rom_pages):
+            low[LOW_PAGES - rom_pages + i] = memory.ram_bytes + memory.rom_bytes - (rom_pages - i) * PAGE | MAP_READ
+        return low
+
+    def _wire(self, memory: GuestMemory) -> None:
+        m = self.machine
+        for name, table in self._tables.items():
+            setattr(m, name, table.ctypes.data)
+        m.cpu_address = self.cpu_array.ctypes.data
+        m.ram = memory.bytes.ctypes.data
+        m.ram_bytes = memory.ram_bytes
+        m.backing_bytes = memory.ram_bytes + memory.rom_bytes
+        m.rom_gpa = (1 << 32) - memory.rom_bytes
+        m.ops_used = SCRATCH_OPS
+        m.ops_capacity, m.blocks_capacity = OPS_CAPACITY, BLOCKS_CAPACITY
+        self.cpu.a20_mask = 0xFFFF_FFFF
+
+    @property
+    def machine_address(self) -> int:
+        return int(self._machine_array.ctypes.data)
+
+    def run(self, budget: int) -> int:
+        """Execute at most `budget` instructions; returns the exit reason (EXIT_NONE: the budget is spent)."""
+        self.machine.left = budget
+        self.engine.run()
+        return int(self.machine.exit)
+
+    def drop_derived(self) -> None:
+        """After the Cpu record or memory was overwritten from outside: forget everything computed from them."""
+        self.engine.forget_all()
+        self.engine.flush_all()
+        self.memory.code_written = False
+        self.engine.refresh()
+
+    def protect_memory(self) -> None:
+        """Make every page's next write visible in `memory.dirty`."""
+        self.engine.protect_all()
+
+    def host_wrote_code(self) -> None:
+        """A device or loader wrote to pages with decoded code."""
+        self.engine.forget_all()
+        self.memory.code_written = False

@@ -1,0 +1,81 @@
+"""Instructions that cause exceptions and interrupts: INT n, INT3, INTO, INT1, BOUND (SDM 2A).
+
+In virtual-8086 mode INT n needs IOPL 3 (VME is not offered); INT3, INTO and INT1 do not (SDM 3A 20.3).
+"""
+
+from node.ia32.eflags import iopl
+from node.ia32.exceptions import EXTERNAL, HOLD_TRAPS, SOFTWARE, enter_handler, settle_new_task
+from node.ia32.faults import NO_ERROR, general_protection, raise_fault, undefined
+from node.ia32.flags import overflow
+from node.ia32.operands import get_reg, in_v86, load_seg, next_eip, offset_of, sign_extend
+from node.ia32.privilege import fall_through
+from node.ia32.rows import SIZE, Row
+from node.ia32.state import BP, BR, DB, OVERFLOW, TF, Cpu, Machine, Op
+from node.jitted import jitted
+
+
+@jitted
+def _interrupt(c: Cpu, m: Machine, e: Op, vector: int, source: int) -> None:
+    """Enter the handler, to return behind this instruction. TF is cleared by that, so no single-step trap follows."""
+    stepping = c.flags & TF
+    committed = enter_handler(c, m, vector, NO_ERROR, source, next_eip(c, e))
+    if stepping and m.fault == 0:
+        c.inhibit = HOLD_TRAPS
+    settle_new_task(c, m, committed)
+
+
+@jitted
+def int_n(c: Cpu, m: Machine, e: Op) -> None:
+    if in_v86(c) and iopl(c) != 3:
+        general_protection(m, 0)
+    else:
+        _interrupt(c, m, e, int(e.imm), SOFTWARE)
+
+
+@jitted
+def int_3(c: Cpu, m: Machine, e: Op) -> None:
+    _interrupt(c, m, e, BP, SOFTWARE)
+
+
+@jitted
+def int_1(c: Cpu, m: Machine, e: Op) -> None:
+    """Not subject to the gate's DPL: as if a debugger outside had asked."""
+    _interrupt(c, m, e, DB, EXTERNAL)
+
+
+@jitted
+def into(c: Cpu, m: Machine, e: Op) -> None:
+    if overflow(c):
+        _interrupt(c, m, e, OVERFLOW, SOFTWARE)
+    else:
+        fall_through(c, e)
+
+
+@jitted
+def bound(c: Cpu, m: Machine, e: Op, size: int) -> None:
+    """#BR unless lower <= register <= upper, signed."""
+    seg, at = int(e.seg) & 7, offset_of(c, e)
+    lower = load_seg(c, m, seg, at, size)
+    if m.fault:
+        return
+    upper = load_seg(c, m, seg, at + size, size)
+    if m.fault:
+        return
+    index = sign_extend(get_reg(c, int(e.a), size), size)
+    if index < sign_extend(lower, size) or index > sign_extend(upper, size):
+        raise_fault(m, BR, NO_ERROR)
+
+
+@jitted
+def ud2(c: Cpu, m: Machine, e: Op) -> None:
+    undefined(m)
+
+
+ROWS = [
+    Row("CC", "", int_3, faults="always", ends="always", oracle=False),
+    Row("CD", "Ib", int_n, faults="always", ends="always", oracle=False),
+    Row("CE", "", into, faults="always", ends="always", oracle=False),
+    Row("F1", "", int_1, faults="always", ends="always", oracle=False),
+    Row("62", "Gv,Mv", bound, (SIZE,), faults="always", oracle=False),
+    Row("0F 0B", "", ud2, faults="always", ends="always", oracle=False),
+]

@@ -1,0 +1,207 @@
+"""The processor's state as data: three records and the constants that name their contents.
+
+`Cpu` is architectural and travels in snapshots. `Machine` is this host's side of one virtual CPU (addresses of tables,
+why execution left native code, counters); it is rebuilt, never saved. `Op` is one decoded instruction.
+
+Words are Intel's (SDM volume 3A chapters 2-6). All fields are int64 holding non-negative values, except where said.
+"""
+
+from typing import Annotated
+
+import numpy as np
+
+from node.jitted import I64, U8, U32, record_dtype
+
+M8, M16, M32 = 0xFF, 0xFFFF, 0xFFFF_FFFF
+
+EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI, NO_REG = range(9)
+ES, CS, SS, DS, FS, GS, LDTR, TR = range(8)
+
+# EFLAGS
+CF, PF, AF, ZF, SF, TF, IF, DF, OF = 0x1, 0x4, 0x10, 0x40, 0x80, 0x100, 0x200, 0x400, 0x800
+IOPL_SHIFT, IOPL_MASK, NT, RF, VM, AC, VIF, VIP, ID = (
+    12,
+    0x3000,
+    0x4000,
+    0x10000,
+    0x20000,
+    0x40000,
+    0x80000,
+    0x100000,
+    0x200000,
+)
+STATUS_FLAGS = CF | PF | AF | ZF | SF | OF
+
+# CR0, CR4
+CR0_PE, CR0_MP, CR0_EM, CR0_TS, CR0_ET, CR0_NE, CR0_WP, CR0_AM, CR0_NW, CR0_CD, CR0_PG = (
+    0x1, 0x2, 0x4, 0x8, 0x10, 0x20, 0x10000, 0x40000, 0x2000_0000, 0x4000_0000, 0x8000_0000,
+)  # fmt: skip
+CR4_VME, CR4_PVI, CR4_TSD, CR4_DE, CR4_PSE, CR4_PAE, CR4_MCE, CR4_PGE, CR4_PCE, CR4_OSFXSR, CR4_OSXMMEXCPT = (
+    0x1, 0x2, 0x4, 0x8, 0x10, 0x20, 0x40, 0x80, 0x100, 0x200, 0x400,
+)  # fmt: skip
+EFER_NXE = 0x800
+
+# Exception vectors (SDM 3A table 6-1)
+DE, DB, NMI, BP, OVERFLOW, BR, UD, NM, DOUBLE, TS_, NP, SS_, GP, PAGE, MF, AC_, MC = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    10,
+    11,
+    12,
+    13,
+    14,
+    16,
+    17,
+    18,
+)
+
+# Segment attributes: the descriptor's access byte in bits 0-7, its AVL/L/D/G nibble in bits 8-11, UNUSABLE for a
+# null selector
+ATTR_ACCESSED, ATTR_RW, ATTR_DC, ATTR_CODE, ATTR_S, ATTR_DPL_SHIFT, ATTR_P = 0x1, 0x2, 0x4, 0x8, 0x10, 5, 0x80
+ATTR_AVL, ATTR_D, ATTR_G, UNUSABLE = 0x100, 0x400, 0x800, 0x10000
+
+
+class Cpu:
+    """Architectural state (a snapshot is these bytes)."""
+
+    gpr: Annotated[
+        list[int], np.int64, 9
+    ]  # EAX ECX EDX EBX ESP EBP ESI EDI, and [8] = 0 for "no register" in addresses
+    eip: I64  # inside a block: of the block's first instruction; elsewhere of the next instruction
+    flags: I64  # EFLAGS without the six status flags; bit 1 set
+    cc_op: I64  # how the status flags follow from cc_dst and cc_src (flags.py)
+    cc_dst: I64  # result of the last flag-setting operation, masked to its size
+    cc_src: I64  # its source operand, or what flags.py says
+    cpl: I64  # current privilege level
+    selector: Annotated[list[int], np.int64, 8]  # ES CS SS DS FS GS LDTR TR
+    base: Annotated[list[int], np.int64, 8]  # linear address
+    limit: Annotated[list[int], np.int64, 8]  # last valid offset, in bytes (granularity applied)
+    attr: Annotated[list[int], np.int64, 8]
+    gdt_base: I64
+    gdt_limit: I64
+    idt_base: I64
+    idt_limit: I64
+    cr0: I64
+    cr2: I64
+    cr3: I64
+    cr4: I64
+    pdpte: Annotated[list[int], np.int64, 4]  # PAE: loaded by a CR3 write (SDM 3A 4.4.1)
+    dr: Annotated[list[int], np.int64, 8]  # DR0-3 addresses, DR6 status, DR7 control
+    efer: I64
+    sysenter_cs: I64
+    sysenter_esp: I64
+    sysenter_eip: I64
+    pat: I64
+    misc_msr: Annotated[list[int], np.int64, 32]  # MTRRs and others that are only stored (msr.py names the slots)
+    tsc_offset: I64  # TSC = f(instructions or guest time) + this, modulo 2^64 as a signed value
+    instructions: I64  # executed since reset
+    inhibit: I64  # 1: interrupts held off until after the next instruction (STI, MOV SS); 2: debug traps too
+    halted: I64  # HLT: waits for an interrupt
+    nmi_pending: I64
+    nmi_masked: I64  # between an NMI's delivery and the next IRET
+    a20_mask: I64  # 0xFFFFFFFF, or 0xFFEFFFFF with the A20 line low
+    fpu: Annotated[
+        list[int], np.uint64, 16
+    ]  # ST registers R0-R7 (physical): [2i] significand, [2i+1] sign and exponent
+    fcw: I64  # x87 control word
+    fsw: I64  # status word, TOP in bits 11-13
+    ftw: I64  # bit i: register Ri is not empty
+    fip: I64
+    fcs: I64
+    fdp: I64
+    fds: I64
+    fop: I64
+
+
+# Why native code was left (Machine.leave)
+STAY, LEAVE_FAULT, LEAVE_EXIT, LEAVE_AFTER = 0, 1, 2, 3
+# What the host must do (Machine.exit)
+EXIT_NONE, EXIT_IO, EXIT_HALT, EXIT_INTERRUPT, EXIT_SHUTDOWN, EXIT_TIME = range(6)
+EXIT_NAMES = ("budget", "io", "halt", "interrupt", "shutdown", "time")
+
+
+class Machine:
+    """This host's side of one virtual CPU: addresses are of this process."""
+
+    cpu_address: I64  # of the Cpu record (x87 and snapshots of it reach it by address)
+    ram: I64  # base of the guest's backing memory
+    ram_bytes: I64  # RAM proper: gpa below this, outside the legacy hole, is RAM
+    backing_bytes: I64  # RAM and ROM
+    low_map: (
+        I64  # 256 entries of 8 bytes: where each page below 1 MiB lies (backing offset | MAP flags), see physical.py
+    )
+    rom_gpa: I64  # first gpa of the ROM's high mapping; 2^32 - rom size
+    tlb: I64  # 2^20 entries of 8 bytes by linear page (tlb.py)
+    tlb_filled: I64  # list of linear pages that have an entry, 4 bytes each
+    tlb_count: I64
+    dirty: I64  # a byte per backing page
+    code: I64  # a byte per backing page: has decoded instructions
+    code_chunks: I64  # 4 bytes per backing page: which of its 32 chunks of 128 bytes hold decoded instructions
+    page_blocks: I64  # 4 bytes per backing page: head of its list of blocks (index + 1)
+    ops: I64  # arena of Op records
+    ops_used: I64
+    ops_capacity: I64
+    blocks: I64  # arena of Block records (blocks.py)
+    blocks_used: I64
+    blocks_capacity: I64
+    block_table: I64  # hash table: 4 bytes a slot, block index + 1
+    encodings: I64  # the decoder's table (decode.py)
+    handlers: I64  # by handler number, 8 bytes each: what to put into Op.handler
+    decode_buffer: I64  # 16 bytes of instruction under decoding
+    need_read: I64  # the TLB bit that allows a read at the present CPL; likewise write and fetch
+    need_write: I64
+    need_fetch: I64
+    seg_ok: Annotated[list[int], np.int64, 8]  # 1: every read passes segment checks; 2: every write too
+    stack_mask: I64  # M32 or M16 by SS.B
+    left: I64  # instructions that may still be executed before the host wants control
+    slice: I64  # what `left` was when c.instructions was last brought up to date
+    leave: I64
+    fault: I64  # 0, or 256 + vector
+    error: I64  # its error code; -1: none is pushed
+    fault_depth: I64  # 0 normal, 1 while delivering a first exception (double fault detection)
+    exit: I64
+    io_port: I64
+    io_size: I64
+    io_value: I64
+    io_write: I64
+    io_ready: I64  # 1: the host has read io_value for the instruction that is executed again
+    interrupt_line: I64  # the PIC's INTR output, as last seen by the host
+    tsc_now: I64  # guest time's contribution to the TSC at the start of this slice
+    # RDTSC = tsc_now + ((executed - tsc_start) * tsc_per_instruction >> 16), executed = instructions + slice - left
+    tsc_start: I64  # c.instructions at the start of this slice
+    tsc_per_instruction: I64
+    code_dropped: I64  # set by a store into decoded code: the running block may be stale
+    tlb_misses: I64
+    blocks_decoded: I64
+    code_writes: I64
+    exceptions: I64
+    interrupts: I64
+
+
+class Op:
+    """One decoded instruction, 32 bytes."""
+
+    handler: Annotated[int, np.int64]  # handler number (plain Python) or address (native)
+    link: Annotated[int, np.int64]  # address of the Op that a direct jump leads to, once known; 0: look it up
+    disp: U32  # address displacement; for direct jumps unused
+    imm: U32  # immediate or relative offset, masked to the operand size
+    length: U8  # bytes of the instruction
+    at: U8  # its offset from the block's first byte
+    a: U8  # destination or `reg` register
+    b: U8  # source or `rm` register
+    base: U8  # address registers, NO_REG for none
+    index: U8
+    scale: U8  # bits 0-1 shift of the index; bit 2: 16-bit address
+    seg: U8  # segment of the memory operand; bits 4-5: REP prefixes (0x10 F3, 0x20 F2); bit 6: LOCK
+
+
+CPU, MACHINE, OP = record_dtype(Cpu), record_dtype(Machine), record_dtype(Op)
+OP_BYTES = OP.itemsize
+REP, REPNE, LOCK = 0x10, 0x20, 0x40

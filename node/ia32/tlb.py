@@ -1,0 +1,83 @@
+"""Linear memory, the fast path: a flat table of 2^20 entries, one per linear page, no tag to compare.
+
+    entry = backing offset of the page (bits 12..) | which accesses pass without a second look (bits 0-6)
+
+A set bit means: translated, permitted, backed by RAM or ROM, and (for writes) already marked dirty and free of
+decoded code.
+Anything else is the slow path's business (`access.py`): first write after a collection of dirty pages, code pages,
+device
+memory, faults, accesses that cross a page. Whoever changes a translation or a permission must drop entries:
+CR3/CR0/CR4/EFER writes and INVLPG here, `protect_all` at the start of a migration round.
+"""
+
+from node.ia32.state import CR4_PGE, Cpu, Machine
+from node.jitted import inlined, jitted, peek32, peek64, poke32, poke64
+
+READ_KERNEL, WRITE_KERNEL, READ_USER, WRITE_USER, FETCH_KERNEL, FETCH_USER, GLOBAL = 1, 2, 4, 8, 16, 32, 64
+FLAGS = 0xFFF
+FILLED_CAPACITY = 1 << 16
+
+
+@inlined
+def entry_of(m: Machine, linear: int) -> int:
+    return peek64(m.tlb + ((linear >> 12) << 3))
+
+
+@jitted
+def install(m: Machine, linear: int, entry: int) -> None:
+    slot = m.tlb + ((linear >> 12) << 3)
+    if peek64(slot) == 0:
+        if m.tlb_count >= FILLED_CAPACITY:
+            flush_all(m)
+        poke32(m.tlb_filled + (m.tlb_count << 2), linear >> 12)
+        m.tlb_count += 1
+    poke64(slot, entry)
+
+
+@jitted
+def flush_all(m: Machine) -> None:
+    for i in range(m.tlb_count):
+        poke64(m.tlb + (peek32(m.tlb_filled + (i << 2)) << 3), 0)
+    m.tlb_count = 0
+
+
+@jitted
+def flush_non_global(c: Cpu, m: Machine) -> None:
+    """A CR3 write (SDM 3A 4.10.4.1): global pages stay when CR4.PGE is set."""
+    if c.cr4 & CR4_PGE == 0:
+        flush_all(m)
+        return
+    kept = 0
+    for i in range(m.tlb_count):
+        page = peek32(m.tlb_filled + (i << 2))
+        slot = m.tlb + (page << 3)
+        if peek64(slot) & GLOBAL:
+            poke32(m.tlb_filled + (kept << 2), page)
+            kept += 1
+        else:
+            poke64(slot, 0)
+    m.tlb_count = kept
+
+
+@jitted
+def flush_page(m: Machine, linear: int) -> None:
+    """INVLPG. The page stays in the list of filled ones: an empty entry there is harmless."""
+    poke64(m.tlb + ((linear >> 12) << 3), 0)
+    m.tlb_count = m.tlb_count  # the list may then name a page twice; `flush_all` does not mind
+
+
+@jitted
+def protect_all(m: Machine) -> None:
+    """Send the next write to every page through the slow path, which marks it dirty."""
+    for i in range(m.tlb_count):
+        slot = m.tlb + (peek32(m.tlb_filled + (i << 2)) << 3)
+        poke64(slot, peek64(slot) & ~(WRITE_KERNEL | WRITE_USER))
+
+
+@jitted
+def protect_backing(m: Machine, backing: int) -> None:
+    """The same for one backing page: it has just got decoded code."""
+    for i in range(m.tlb_count):
+        slot = m.tlb + (peek32(m.tlb_filled + (i << 2)) << 3)
+        if peek64(slot) >> 12 == backing >> 12:
+            poke64(slot, peek64(slot) & ~(WRITE_KERNEL | WRITE_USER))

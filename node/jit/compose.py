@@ -1,0 +1,127 @@
+"""The whole interpreter as one object file: numba's modules and the dispatch text, linked, optimised, emitted."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from node.ia32 import exceptions, flags, interpreter, segments, tlb
+from node.ia32.blocks import FIRST_HANDLER, forget_all
+from node.ia32.encodings import tables
+from node.ia32.faults import undefined
+from node.ia32.fetch import find
+from node.jit import dispatch
+from node.jit.lowering import LLVM_NAMES, Lowering, parse, primitive_definitions
+
+# Functions that Python calls, by name: (function, argument kinds, result)
+ENTRY_POINTS: dict[str, tuple[Callable[..., Any], tuple[str, ...], str]] = {
+    "run": (interpreter.run, ("cpu", "machine"), "void"),
+    "deliver_interrupt": (exceptions.deliver_interrupt, ("cpu", "machine", "i64"), "void"),
+    "refresh": (segments.refresh, ("cpu", "machine"), "void"),
+    "materialise": (flags.materialise, ("cpu",), "void"),
+    "flush_all": (tlb.flush_all, ("machine",), "void"),
+    "protect_all": (tlb.protect_all, ("machine",), "void"),
+    "forget_all": (forget_all, ("machine",), "void"),
+}
+# Functions that the dispatch text calls
+SUPPORT: dict[str, tuple[Callable[..., Any], tuple[str, ...], str]] = {
+    "find": (find, ("cpu", "machine"), "i64"),
+    "follow": (interpreter.follow, ("cpu", "machine", "op", "i64"), "i64"),
+    "settle": (interpreter.settle, ("cpu", "machine", "op", "i64"), "void"),
+    "stop_before": (interpreter.stop_before, ("cpu", "op"), "void"),
+    "undefined": (undefined, ("machine",), "void"),
+}
+
+Progress = Callable[[float, str], None]  # share done (0-1), what is being done
+
+
+def target_machine() -> Any:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    llvm.initialize_native_asmparser()
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=2,
+        codemodel="default",
+        reloc="pic",
+        jit=True,
+    )
+
+
+def compose(progress: Progress) -> bytes:
+    """Object code of the interpreter for this host. Takes some tens of seconds."""
+    lowering = Lowering()
+    target = target_machine()
+    handlers = tables().handlers
+    whole = parse(primitive_definitions())
+    symbols: dict[tuple[Callable[..., Any], int], str] = {}
+
+    def lower(function: Callable[..., Any], kinds: Sequence[str]) -> str:
+        return lowering.compile(function, tuple(kinds))
+
+    parts: list[str] = []
+    for name, (function, kinds, result) in {**SUPPORT, **ENTRY_POINTS}.items():
+        progress(0.05, f"compiling {function.__name__}")
+        names = [LLVM_NAMES[k] for k in kinds]
+        parts.append(
+            dispatch.wrapper_text(f"limosa_{name}", lower(function, kinds), names, result, internal=name in SUPPORT)
+        )
+    for number, handler in enumerate(handlers):
+        if handler is None:
+            continue
+        key = (handler.semantic, len(handler.constants))
+        if key not in symbols:
+            progress(0.1 + 0.6 * number / len(handlers), f"compiling {handler.semantic.__name__}")
+            symbols[key] = lower(handler.semantic, ("cpu", "machine", "op", *("i64",) * len(handler.constants)))
+        parts.append(dispatch.handler_text(number, handler, symbols[key]))
+    assert all(h is not None for h in handlers[FIRST_HANDLER:])
+    progress(0.7, "linking")
+    for library in lowering.libraries:
+        whole.link_in(_keeping_all(library._final_module.clone()))
+    text = dispatch.SPECIAL + "\n".join(parts) + "\n" + dispatch.table_text(len(handlers))
+    declarations = _declarations(text, whole)
+    whole.link_in(parse(declarations + text))
+    _hide(whole)
+    progress(0.75, "optimising")
+    optimise(whole, target)
+    progress(0.9, "generating code")
+    return bytes(target.emit_object(whole))
+
+
+def _keeping_all(module: Any) -> Any:
+    """LLVM's linker leaves out `linkonce` functions that nothing refers to yet."""
+    for function in module.functions:
+        if function.is_declaration:
+            continue
+        function.linkage = "weak_odr"
+        ours = function.name.startswith("_ZN4node")
+        if ours and not any(b"alwaysinline" in a for a in function.attributes):
+            function.add_function_attribute("noinline")  # a slow path: keep it out of the handlers
+    return module
+
+
+def _declarations(text: str, whole: Any) -> str:
+    """Declare what the dispatch text calls in the other modules."""
+    return "\n".join(
+        f"declare i32 @{f.name}({', '.join(str(a.type) for a in f.arguments)})"
+        for f in whole.functions
+        if not f.is_declaration and f"@{f.name}(" in text
+    )
+
+
+def _hide(module: Any) -> None:
+    """Everything is internal but what Python asks for, so that the optimiser may inline and drop."""
+    exported = {f"limosa_{name}" for name in ENTRY_POINTS} | {"limosa_handlers"}
+    for item in [*module.functions, *module.global_variables]:
+        if not item.is_declaration and item.name not in exported and not item.name.startswith("llvm."):
+            item.linkage = "internal"
+
+
+def optimise(module: Any, target: Any) -> None:
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = False
+    options.slp_vectorization = False
+    builder = llvm.create_pass_builder(target, options)
+    builder.getModulePassManager().run(module, builder)

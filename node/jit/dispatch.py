@@ -1,0 +1,191 @@
+"""The interpreter's inner loop as LLVM text: one function a handler, each ending in a tail call of the next Op's
+handler.
+
+    tailcc void handler(cpu, machine, op, left)        `left`: the instruction budget, kept in a register
+
+The semantics are called with constant arguments and inlined. What happens around them is exactly `interpreter.execute`:
+count, leave, fall through, follow a branch. Direct branches within a page remember their target in `Op.link`.
+"""
+
+from collections.abc import Sequence
+
+from node.ia32.blocks import DEAD_HANDLER, FALL_HANDLER, UNDEFINED_HANDLER
+from node.ia32.encodings import Handler
+from node.ia32.state import CPU, MACHINE, OP, OP_BYTES
+
+LEFT = MACHINE.fields["left"][1]  # type: ignore[index]
+LEAVE = MACHINE.fields["leave"][1]  # type: ignore[index]
+EIP = CPU.fields["eip"][1]  # type: ignore[index]
+LINK = OP.fields["link"][1]  # type: ignore[index]
+
+SIGNATURE = "(ptr noalias %c, ptr noalias %m, ptr %e, i64 %n)"
+NEXT = f"""
+next:
+  %n1 = sub i64 %n, 1
+  %e1 = getelementptr i8, ptr %e, i64 {OP_BYTES}
+  %out = icmp eq i64 %n1, 0
+  br i1 %out, label %budget, label %go, !prof !0
+go:
+  %h = load ptr, ptr %e1
+  musttail call tailcc void %h(ptr %c, ptr %m, ptr %e1, i64 %n1)
+  ret void
+budget:
+  call void @limosa_stop_before(ptr %c, ptr %e1)
+  %lp1 = getelementptr i8, ptr %m, i64 {LEFT}
+  store i64 0, ptr %lp1
+  ret void
+"""
+
+BRANCH = """
+taken:
+  %nb = sub i64 %n, 1
+  %lpb = getelementptr i8, ptr %m, i64 {left}
+  %outb = icmp eq i64 %nb, 0
+  br i1 %outb, label %pause, label %chain, !prof !0
+pause:
+  store i64 0, ptr %lpb
+  ret void
+chain:
+{find}
+found:
+  %eb = inttoptr i64 %ab to ptr
+  %hb = load ptr, ptr %eb
+  musttail call tailcc void %hb(ptr %c, ptr %m, ptr %eb, i64 %nb)
+  ret void
+lost:
+  store i64 %nb, ptr %lpb
+  ret void
+"""
+FIND = """  %ab = call i64 @limosa_find(ptr %c, ptr %m)
+  %nob = icmp eq i64 %ab, 0
+  br i1 %nob, label %lost, label %found, !prof !0"""
+FOLLOW = f"""  %kp = getelementptr i8, ptr %e, i64 {LINK}
+  %k = load i64, ptr %kp
+  %nok = icmp eq i64 %k, 0
+  br i1 %nok, label %search, label %found, !prof !0
+search:
+  %as = call i64 @limosa_follow(ptr %c, ptr %m, ptr %e, i64 %before)
+  %nos = icmp eq i64 %as, 0
+  br i1 %nos, label %lost, label %found"""
+
+
+def handler_name(number: int) -> str:
+    return f"limosa_h{number}"
+
+
+def handler_text(number: int, handler: Handler, symbol: str) -> str:
+    """`symbol`: the numba function of the semantic: i32 (retptr, excinfo, cpu, machine, op, constants…)."""
+    constants = "".join(f", i64 {k}" for k in handler.constants)
+    lines = [
+        f"define internal tailcc void @{handler_name(number)}{SIGNATURE} {{",
+        "entry:",
+        "  %ret = alloca i64",
+        "  %exc = alloca ptr",
+    ]
+    lines += [f"  %lp = getelementptr i8, ptr %m, i64 {LEFT}"]
+    budget = "%n"
+    if handler.counts:
+        lines.append("  store i64 %n, ptr %lp")
+    if handler.direct:
+        lines += [f"  %ep = getelementptr i8, ptr %c, i64 {EIP}", "  %before = load i64, ptr %ep"]
+    lines.append(f"  call i32 @{symbol}(ptr %ret, ptr %exc, ptr %c, ptr %m, ptr %e{constants})")
+    if handler.may_leave:
+        if not handler.counts:
+            lines.append("  br label %check\ncheck:")
+        lines += [
+            f"  %vp = getelementptr i8, ptr %m, i64 {LEAVE}",
+            "  %v = load i64, ptr %vp",
+            "  %stay = icmp eq i64 %v, 0",
+        ]
+        if handler.counts:
+            lines.append("  %nc = load i64, ptr %lp")
+            budget = "%nc"
+        lines.append("  br i1 %stay, label %on, label %leaving, !prof !1")
+        lines += ["leaving:"] + ([] if handler.counts else ["  store i64 %n, ptr %lp"])
+        ended = "1" if handler.ends in ("always", "branch") else "%gone" if handler.ends == "cc" else "0"
+        if handler.ends == "cc":
+            lines.append("  %gone = load i64, ptr %ret")
+        lines += [f"  call void @limosa_settle(ptr %c, ptr %m, ptr %e, i64 {ended})", "  ret void", "on:"]
+    elif handler.counts:
+        lines.append("  %nc = load i64, ptr %lp")
+        budget = "%nc"
+    lines.append(_tail(handler).replace("i64 %n,", f"i64 {budget},"))
+    lines.append("}")
+    return "\n".join(lines)
+
+
+def _tail(handler: Handler) -> str:
+    branch = BRANCH.format(find=FOLLOW if handler.direct else FIND, left=LEFT)
+    phi = "found:\n  %ab = phi i64 [ %k, %chain ], [ %as, %search ]"
+    if handler.direct:
+        branch = branch.replace("found:", phi)
+    if handler.ends == "always":
+        return "  %n1 = sub i64 %n, 1\n  store i64 %n1, ptr %lp\n  ret void"
+    if handler.ends == "branch":
+        return "  br label %taken" + branch
+    if handler.ends == "cc":
+        return (
+            "  %t = load i64, ptr %ret\n  %yes = icmp ne i64 %t, 0\n  br i1 %yes, label %taken, label %next"
+            + branch
+            + NEXT
+        )
+    return "  br label %next" + NEXT
+
+
+SPECIAL = f"""
+define internal tailcc void @{handler_name(DEAD_HANDLER)}{SIGNATURE} {{
+  %lp = getelementptr i8, ptr %m, i64 {LEFT}
+  store i64 %n, ptr %lp
+  ret void
+}}
+define internal tailcc void @{handler_name(UNDEFINED_HANDLER)}{SIGNATURE} {{
+  %lp = getelementptr i8, ptr %m, i64 {LEFT}
+  store i64 %n, ptr %lp
+  call void @limosa_undefined(ptr %m)
+  call void @limosa_stop_before(ptr %c, ptr %e)
+  ret void
+}}
+define internal tailcc void @{handler_name(FALL_HANDLER)}{SIGNATURE} {{
+  call void @limosa_stop_before(ptr %c, ptr %e)
+  %a = call i64 @limosa_find(ptr %c, ptr %m)
+  %no = icmp eq i64 %a, 0
+  br i1 %no, label %lost, label %found, !prof !0
+found:
+  %e1 = inttoptr i64 %a to ptr
+  %h = load ptr, ptr %e1
+  musttail call tailcc void %h(ptr %c, ptr %m, ptr %e1, i64 %n)
+  ret void
+lost:
+  %lp = getelementptr i8, ptr %m, i64 {LEFT}
+  store i64 %n, ptr %lp
+  ret void
+}}
+define void @limosa_execute(ptr %c, ptr %m, i64 %a) noinline {{
+  %e = inttoptr i64 %a to ptr
+  %lp = getelementptr i8, ptr %m, i64 {LEFT}
+  %n = load i64, ptr %lp
+  %h = load ptr, ptr %e
+  call tailcc void %h(ptr %c, ptr %m, ptr %e, i64 %n)
+  ret void
+}}
+!0 = !{{!"branch_weights", i32 1, i32 2000}}
+!1 = !{{!"branch_weights", i32 2000, i32 1}}
+"""
+
+
+def table_text(count: int) -> str:
+    """The handlers' addresses by number."""
+    entries = ", ".join(f"ptr @{handler_name(i)}" for i in range(count))
+    return f"@limosa_handlers = constant [{count} x ptr] [{entries}]"
+
+
+def wrapper_text(name: str, symbol: str, arguments: Sequence[str], result: str, *, internal: bool) -> str:
+    """A plain C function around a numba one."""
+    declared = ", ".join(f"{k} %{i}" for i, k in enumerate(arguments))
+    passed = "".join(f", {k} %{i}" for i, k in enumerate(arguments))
+    back = "  %v = load i64, ptr %ret\n  ret i64 %v" if result == "i64" else "  ret void"
+    linkage = "internal " if internal else ""
+    return (
+        f"define {linkage}{result} @{name}({declared}) {{\nentry:\n  %ret = alloca i64\n  %exc = alloca ptr\n"
+        f"  %status = call i32 @{symbol}(ptr %ret, ptr %exc{passed})\n{back}\n}}"
+    )

@@ -1,0 +1,155 @@
+"""The compiled interpreter as an engine: load its object code from the cache, or compile it first.
+
+The cache holds one directory for each key; a key is a hash of every source file that the object is made from, of
+numba's and
+LLVM's versions and of the host CPU. Writers write aside and rename, so any number of processes may share a cache; a
+cache
+that cannot be written costs the compile time again and nothing else.
+"""
+
+import ctypes
+import hashlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import llvmlite.binding as llvm
+
+from node.ia32.processor import BoundEngine, Processor
+
+NODE = Path(__file__).resolve().parent.parent
+Progress = Callable[[float, str], None]
+DIGEST_BYTES = 16  # an object file in the cache is preceded by that much of its SHA-256
+
+
+class CompileFailed(RuntimeError):
+    """The interpreter could not be compiled on this host."""
+
+
+def cache_key() -> str:
+    digest = hashlib.sha256()
+    sources = [NODE / "jitted.py", *sorted((NODE / "ia32").rglob("*.py")), *sorted((NODE / "jit").rglob("*.py"))]
+    for source in sources:
+        digest.update(source.relative_to(NODE).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
+    host = (
+        f"{version('numba')} {version('llvmlite')} {llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}"
+    )
+    digest.update(host.encode())
+    return digest.hexdigest()[:32]
+
+
+def object_path(cache: Path) -> Path:
+    return cache / cache_key() / "interpreter.o"
+
+
+def cached(cache: Path) -> bytes | None:
+    """The object code, unless it is not there, or its checksum says that the file is not what was written."""
+    try:
+        content = object_path(cache).read_bytes()
+    except OSError:
+        return None
+    digest, code = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+    return code if hashlib.sha256(code).digest()[:DIGEST_BYTES] == digest else None
+
+
+def object_code(cache: Path, progress: Progress) -> bytes:
+    """From the cache, or compiled now, by a process of its own."""
+    code = cached(cache)
+    if code is not None:
+        return code
+    try:
+        return _compiled(cache, progress)
+    except OSError as error:  # a cache that cannot be written: compile for this once
+        progress(0.0, f"the cache cannot be written ({error}): compiling for this run only")
+        with tempfile.TemporaryDirectory() as own:
+            return _compiled(Path(own), progress)
+
+
+def _compiled(cache: Path, progress: Progress) -> bytes:
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=cache):
+        pass  # fails now rather than after a minute's work
+    command = [sys.executable, "-m", "node.jit.build", str(cache)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=NODE.parent, text=True
+    ) as build:
+        assert build.stdout is not None
+        for line in build.stdout:
+            share, _, what = line.strip().partition(" ")
+            progress(float(share), what)
+    code = cached(cache)
+    if code is None:
+        raise CompileFailed(
+            f"compiling the interpreter failed (exit status {build.returncode}); its messages stand above"
+        )
+    return code
+
+
+class NativeEngine:
+    """Object code loaded into this process."""
+
+    def __init__(self, code: bytes) -> None:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        target = llvm.Target.from_default_triple().create_target_machine(jit=True)
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        self._engine.finalize_object()
+
+    def address(self, name: str) -> int:
+        return int(self._engine.get_function_address(f"limosa_{name}"))
+
+    def handler_table(self) -> int | None:
+        return int(self._engine.get_global_value_address("limosa_handlers"))
+
+    def bind(self, processor: Processor) -> BoundEngine:
+        return _BoundNative(self, processor)
+
+
+class _BoundNative:
+    """Calls release the GIL: the guest runs beside this process's other threads."""
+
+    def __init__(self, engine: NativeEngine, processor: Processor) -> None:
+        self._cpu = processor.cpu_array.ctypes.data
+        self._machine = processor.machine_address
+        self._keep = (engine, processor)
+        two, one = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64), ctypes.CFUNCTYPE(None, ctypes.c_int64)
+        three = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+        self._run, self._refresh = two(engine.address("run")), two(engine.address("refresh"))
+        self._materialise = one(engine.address("materialise"))
+        self._flush, self._protect, self._forget = (
+            one(engine.address(n)) for n in ("flush_all", "protect_all", "forget_all")
+        )
+        self._interrupt = three(engine.address("deliver_interrupt"))
+
+    def run(self) -> None:
+        self._run(self._cpu, self._machine)
+
+    def deliver_interrupt(self, vector: int) -> None:
+        self._interrupt(self._cpu, self._machine, vector)
+
+    def refresh(self) -> None:
+        self._refresh(self._cpu, self._machine)
+
+    def materialise(self) -> None:
+        self._materialise(self._cpu)
+
+    def flush_all(self) -> None:
+        self._flush(self._machine)
+
+    def protect_all(self) -> None:
+        self._protect(self._machine)
+
+    def forget_all(self) -> None:
+        self._forget(self._machine)
+
+
+def silent(_share: float, _what: str) -> None:
+    """A Progress for those who do not want to know."""
+
+
+def load(cache: Path, progress: Progress = silent) -> NativeEngine:
+    return NativeEngine(object_code(cache, progress))

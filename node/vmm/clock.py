@@ -1,0 +1,120 @@
+"""Guest time: an int of nanoseconds that starts at 0 when the machine first runs and stands still while it does not.
+
+A clock is a record (it travels with the machine) and a rule. *Real*: host time that passes while the guest runs.
+*Virtual*:
+instructions executed divided by a speed, plus the idle time skipped, so that a run is a function of its input alone.
+The time-stamp counter ticks once a nanosecond of guest time under either.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from node.jitted import I64, new_record, record_dtype
+
+SECOND = 1_000_000_000
+VIRTUAL_NS_PER_INSTRUCTION = 10  # 100 M instructions a second of guest time
+REAL_SLICE = 200_000  # instructions between looks at the host's clock: under a millisecond or two
+
+
+class ClockState:
+    now_ns: I64  # guest time at the last synchronisation
+    instructions: I64  # virtual: instruction count at that moment
+    tsc: I64  # the highest TSC handed out, so that it never runs backwards
+
+
+CLOCK = record_dtype(ClockState)
+TSC_FRACTION = 16
+
+
+class Clock(Protocol):
+    array: npt.NDArray[np.void]
+    tsc_per_instruction: int  # in 1/2^16 ticks
+
+    def now(self, instructions: int) -> int:
+        """Guest time, given how many instructions have been executed."""
+        ...
+
+    def budget(self, now: int, deadline: int | None) -> int:
+        """How many instructions may run before the devices must be looked at again (at least 1)."""
+        ...
+
+    def idle_until(self, deadline: int, instructions: int) -> int:
+        """The guest halts until `deadline`: host nanoseconds to wait for that (0: time has been moved there)."""
+        ...
+
+    def hold(self, instructions: int) -> None:
+        """The guest stops running: time stands still."""
+        ...
+
+    def release(self, instructions: int) -> None:
+        """The guest runs (again)."""
+        ...
+
+
+class VirtualClock:
+    tsc_per_instruction = VIRTUAL_NS_PER_INSTRUCTION << TSC_FRACTION
+
+    def __init__(self) -> None:
+        self.array, self._state = new_record(CLOCK)
+
+    def now(self, instructions: int) -> int:
+        state: Any = self._state
+        return int(state.now_ns + (instructions - state.instructions) * VIRTUAL_NS_PER_INSTRUCTION)
+
+    def budget(self, now: int, deadline: int | None) -> int:
+        if deadline is None:
+            return REAL_SLICE
+        return max(1, min(REAL_SLICE, -(-(deadline - now) // VIRTUAL_NS_PER_INSTRUCTION)))
+
+    def idle_until(self, deadline: int, instructions: int) -> int:
+        self._state.now_ns = max(deadline, self.now(instructions))
+        self._state.instructions = instructions
+        return 0
+
+    def hold(self, instructions: int) -> None:
+        """Nothing passes anyway."""
+
+    def release(self, instructions: int) -> None:
+        """Nothing has passed."""
+
+
+class RealClock:
+    tsc_per_instruction = 1 << (
+        TSC_FRACTION - 2
+    )  # a quarter of a tick: slower than any host executes, so TSC only lags
+
+    def __init__(self, monotonic_ns: Callable[[], int]) -> None:
+        self.array, self._state = new_record(CLOCK)
+        self._monotonic_ns = monotonic_ns
+        self._since: int | None = None  # host time at release; None while held
+
+    def now(self, instructions: int) -> int:
+        if self._since is None:
+            return int(self._state.now_ns)
+        return int(self._state.now_ns) + self._monotonic_ns() - self._since
+
+    def budget(self, now: int, deadline: int | None) -> int:
+        """Assumes at least 50 M instructions a second, so a timer is late by its last slice at most."""
+        if deadline is None:
+            return REAL_SLICE
+        return max(1_000, min(REAL_SLICE, (deadline - now) // 20))
+
+    def idle_until(self, deadline: int, instructions: int) -> int:
+        return max(0, deadline - self.now(instructions))
+
+    def hold(self, instructions: int) -> None:
+        self._state.now_ns = self.now(instructions)
+        self._since = None
+
+    def release(self, instructions: int) -> None:
+        if self._since is None:
+            self._since = self._monotonic_ns()
+
+
+def clock_named(name: str, monotonic_ns: Callable[[], int]) -> Clock:
+    """ "real" or "virtual"; KeyError for anything else."""
+    clocks: dict[str, Callable[[], Clock]] = {"real": lambda: RealClock(monotonic_ns), "virtual": VirtualClock}
+    return clocks[name]()

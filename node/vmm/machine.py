@@ -1,0 +1,249 @@
+"""CPU, memory, devices, clock and console assembled from a frozen configuration; and the loop that lets them meet.
+
+`advance` runs one stretch of guest execution: bring the devices to guest time, run up to the next deadline, serve
+exits.
+Nothing here waits, reads a clock or starts a thread (see `thread.py`).
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from node.boot.entry import Entry
+from node.devices.platform import Platform, PlatformConfig
+from node.devices.requests import Exit, Reset
+from node.ia32 import reset as ia32_reset
+from node.ia32.processor import Engine, Processor
+from node.ia32.state import (
+    CR0_NE,
+    EAX,
+    EBX,
+    ESI,
+    ESP,
+    EXIT_HALT,
+    EXIT_INTERRUPT,
+    EXIT_IO,
+    EXIT_NAMES,
+    EXIT_SHUTDOWN,
+    IF,
+    M32,
+)
+from node.memory.ram import PAGE, GuestMemory, PageNumbers
+from node.vmm.clock import clock_named
+from node.vmm.console import ConsoleLog
+from node.vmm.mode import MODES
+
+MIB = 1 << 20
+MEMORY_BYTES_MIN, MEMORY_BYTES_MAX = 1 * MIB, 3072 * MIB
+EXITS_A_STRETCH = 256  # so that whoever waits for the machine need not wait long
+FSW_ES = 0x80  # x87 status word: an unmasked exception is pending
+A20_OPEN, A20_CLOSED = M32, 0xFFEF_FFFF
+
+
+class MachineError(ValueError):
+    """A configuration that makes no machine; one sentence for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineConfig:
+    memory_bytes: int
+    vmm: str = "native"
+    clock: str = "real"
+    exit_port: int | None = None
+    wall_clock_unix_ns: int = 0
+
+    def check(self) -> None:
+        if self.memory_bytes % PAGE or not MEMORY_BYTES_MIN <= self.memory_bytes <= MEMORY_BYTES_MAX:
+            raise MachineError(
+                f"memory size {self.memory_bytes} bytes: a machine has 1 MiB to 3072 MiB, in whole pages"
+            )
+        if self.vmm not in MODES:
+            raise MachineError(f"unknown VMM mode {self.vmm!r}: there is {', '.join(sorted(MODES))}")
+        if self.clock not in ("real", "virtual"):
+            raise MachineError(f"unknown clock {self.clock!r}: there is real and virtual")
+        if self.exit_port is not None and not 0 < self.exit_port <= 0xFFFC:
+            raise MachineError(f"exit port {self.exit_port:#x} is not an I/O port with four more behind it")
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The guest will not run on. `kind`: halted, exit, reset, triple-fault, error."""
+
+    kind: str
+    text: str
+    exit_status: int = 0
+
+
+SHUT_DOWN = Stopped("triple-fault", "the guest's processor shut down: a fault while a double fault was being delivered")
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Halted until a device has something to say: wait this long, or until input arrives."""
+
+    wait_ns: int
+
+
+class Machine:
+    """One machine. Not thread-safe: `thread.MachineThread` decides who may touch it when."""
+
+    def __init__(
+        self, config: MachineConfig, *, engine: Engine, monotonic_ns: Callable[[], int], rom: bytes = b""
+    ) -> None:
+        config.check()
+        self.config = config
+        self.memory = GuestMemory(config.memory_bytes, rom)
+        self.console = ConsoleLog()
+        self.clock = clock_named(config.clock, monotonic_ns)
+        self.mode = MODES[config.vmm]()
+        self.processor = Processor(self.memory, engine)
+        settings = PlatformConfig(config.memory_bytes, config.exit_port, config.wall_clock_unix_ns)
+        self.platform = Platform(settings, self.memory, self.console.write)
+        self.exits: Counter[str] = Counter()
+        self._input = bytearray()
+        ia32_reset.reset(self.processor.cpu, self.processor.machine)
+        self._follow_a20()
+
+    def enter(self, entry: Entry) -> None:
+        """Take the state that a loader prepared, once, before the machine runs."""
+        c, m = self.processor.cpu, self.processor.machine
+        if entry.mode == "flat32":
+            self.platform.write(0x92, 1, 2, 0)  # fast A20: the boot protocols promise it open
+            ia32_reset.enter_flat32(c, m, entry.cs, entry.data_selector, entry.eip)
+            c.gpr[EAX], c.gpr[EBX], c.gpr[ESI], c.gpr[ESP] = entry.eax, entry.ebx, entry.esi, entry.esp
+            c.gdt_base, c.gdt_limit = entry.gdt_base, entry.gdt_limit
+        self._follow_a20()
+        self.processor.drop_derived()
+
+    @property
+    def instructions(self) -> int:
+        return int(self.processor.cpu.instructions)
+
+    @property
+    def now(self) -> int:
+        return self.clock.now(self.instructions)
+
+    def release(self) -> None:
+        self.clock.release(self.instructions)
+
+    def hold(self) -> None:
+        self.clock.hold(self.instructions)
+
+    def serial_input(self, data: bytes) -> None:
+        """Bytes for COM1; what the UART's queue cannot take yet waits here for the next stretch."""
+        self._input += data
+
+    def advance(self) -> Stopped | Idle | None:
+        """One stretch of execution; None: there is more to do at once."""
+        for _ in range(EXITS_A_STRETCH):
+            now = self.now
+            if self._input:
+                del self._input[: self.platform.serial_input(bytes(self._input), now)]
+            self.platform.tick(now)
+            outcome = self._serve(self._run(now))
+            if outcome is not None:
+                return outcome
+        return None
+
+    def run_until(self, instructions: int) -> Stopped | None:
+        """Virtual clock only: execute until exactly that many instructions have been executed since reset."""
+        while self.instructions < instructions:
+            now = self.now
+            self.platform.tick(now)
+            outcome = self._serve(self._run(now, instructions - self.instructions))
+            if isinstance(outcome, Stopped):
+                return outcome
+        return None
+
+    def _run(self, now: int, most: int = 1 << 40) -> int:
+        """Native code up to the next deadline; returns the exit reason."""
+        m = self.processor.machine
+        self.platform.ferr(bool(self.processor.cpu.fsw & FSW_ES and not self.processor.cpu.cr0 & CR0_NE))
+        m.interrupt_line = 1 if self.platform.intr else 0
+        m.tsc_start = self.processor.cpu.instructions
+        m.tsc_now = now
+        return self.processor.run(min(most, self.clock.budget(now, self.platform.deadline())))
+
+    def _serve(self, exit_reason: int) -> Stopped | Idle | None:
+        self.exits[EXIT_NAMES[exit_reason]] += 1
+        if exit_reason == EXIT_IO:
+            return self._port_access()
+        if exit_reason == EXIT_INTERRUPT:
+            self.processor.engine.deliver_interrupt(self.platform.acknowledge())
+        elif exit_reason == EXIT_HALT:
+            return self._halted()
+        elif exit_reason == EXIT_SHUTDOWN:
+            return SHUT_DOWN
+        return None
+
+    def _port_access(self) -> Stopped | None:
+        self.mode.port_access(self.processor, self.platform, self.now)
+        ended = self.processor.run(1)  # finish the instruction now: its answer is not part of the machine's state
+        if self.memory.code_written:
+            self.processor.host_wrote_code()
+        self._follow_a20()
+        request = self.platform.take_request()
+        if isinstance(request, Exit):
+            return Stopped(
+                "exit", f"the guest wrote {request.value:#x} to the debug-exit port", (request.value << 1 | 1) & 0xFF
+            )
+        if isinstance(request, Reset):
+            return Stopped("reset", f"the guest reset the machine ({request.reason})")
+        return SHUT_DOWN if ended == EXIT_SHUTDOWN else None
+
+    def _halted(self) -> Stopped | Idle | None:
+        """HLT ends with an interrupt; with interrupts disabled nothing can end it: the guest has switched itself
+        off."""
+        if not self.processor.cpu.flags & IF:
+            return Stopped("halted", "the guest halted with interrupts disabled: it is switched off")
+        deadline = self.platform.deadline()
+        if deadline is None:
+            return Idle(1_000_000_000)
+        wait_ns = self.clock.idle_until(deadline, self.instructions)
+        return Idle(wait_ns) if wait_ns else None
+
+    def _follow_a20(self) -> None:
+        mask = A20_OPEN if self.platform.a20 else A20_CLOSED
+        if self.processor.cpu.a20_mask != mask:
+            self.processor.cpu.a20_mask = mask
+            self.processor.engine.flush_all()
+
+    # What migration needs
+
+    def records(self) -> dict[str, npt.NDArray[Any]]:
+        """Every bit of state outside memory, live, in its canonical form; the guest must not be executing."""
+        self.processor.engine.materialise()
+        devices = self.platform.records()
+        return {"cpu": self.processor.cpu_array, "clock": self.clock.array, "console": self.console.array, **devices}
+
+    def loaded(self) -> None:
+        """The records or memory were overwritten."""
+        self.processor.drop_derived()
+
+    def start_tracking(self) -> None:
+        self.memory.clear_dirty()
+        self.processor.protect_memory()
+
+    def stop_tracking(self) -> None:
+        """Marking goes on: it costs one slow store a page after each flush, and nobody looks."""
+
+    def collect_dirty(self) -> PageNumbers:
+        """Backing pages written since the last collection (or `start_tracking`); the guest must not be executing."""
+        pages = self.memory.dirty_pages()
+        self.start_tracking()
+        return pages
+
+    def stats(self) -> dict[str, int]:
+        m = self.processor.machine
+        return {
+            "instructions": self.instructions,
+            "tlb_misses": int(m.tlb_misses),
+            "blocks_decoded": int(m.blocks_decoded),
+            "code_writes": int(m.code_writes),
+            "exceptions": int(m.exceptions),
+            "interrupts": int(m.interrupts),
+            **{f"exits_{name}": count for name, count in sorted(self.exits.items())},
+        }

@@ -1,0 +1,33 @@
+"""What a VMM mode owns: how the processor's exits are handled, and (with the modes to come) what a privileged
+operation does
+and how a TLB miss is resolved. `native` is no VMM at all: ring 0 is ring 0, the guest's own page tables are walked,
+ports
+lead straight to the devices."""
+
+from typing import Protocol
+
+from node.devices.platform import Platform
+from node.ia32.processor import Processor
+
+
+class Mode(Protocol):
+    name: str
+
+    def port_access(self, processor: Processor, platform: Platform, now: int) -> None:
+        """The processor stands before an IN or OUT (machine.io_*): do it, and let the instruction be executed again."""
+        ...
+
+
+class Native:
+    name = "native"
+
+    def port_access(self, processor: Processor, platform: Platform, now: int) -> None:
+        m = processor.machine
+        if m.io_write:
+            platform.write(m.io_port, m.io_size, m.io_value, now)
+        else:
+            m.io_value = platform.read(m.io_port, m.io_size, now)
+        m.io_ready = 1
+
+
+MODES: dict[str, type[Mode]] = {"native": Native}

@@ -1,0 +1,94 @@
+"""Every guest program, and the built-in guest, on our machine: its interpreter, its devices, virtual time.
+
+The interpreter is compiled once into LIMOSA_TEST_CACHE or the user's cache directory, which the first run waits for.
+"""
+
+import os
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from node.boot.bios import load_bios
+from node.boot.multiboot import load_multiboot
+from node.guests.builtin import builtin_kernel
+from node.jit.native import NativeEngine, load
+from node.vmm.machine import Machine, MachineConfig, Stopped
+from tests.support import guest_programs
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+GOOD = 0 << 1 | 1
+# A program here must fail, so that the day it holds is noticed.
+NOT_YET = {"alignment": "the processor raises no #AC"}
+MOST_INSTRUCTIONS = 200_000_000
+
+
+@pytest.fixture(scope="module")
+def engine() -> NativeEngine:
+    configured = os.environ.get("LIMOSA_TEST_CACHE")
+    cache = Path(configured) if configured else platformdirs.user_cache_path("limosa-tests")
+    return load(cache / "native")
+
+
+def machine_of(engine: NativeEngine, *, rom: bytes = b"") -> Machine:
+    config = MachineConfig(16 << 20, clock="virtual", exit_port=0xF4)
+    return Machine(config, engine=engine, monotonic_ns=lambda: 0, rom=rom)
+
+
+def run(machine: Machine) -> tuple[Stopped, str]:
+    while machine.instructions < MOST_INSTRUCTIONS:
+        outcome = machine.advance()
+        if isinstance(outcome, Stopped):
+            return outcome, machine.console.read(0)[1].decode()
+    raise AssertionError(f"still running:\n{machine.console.read(0)[1].decode()}")
+
+
+def programs() -> list[object]:
+    marks = {name: pytest.mark.xfail(strict=True, reason=reason) for name, reason in NOT_YET.items()}
+    return [pytest.param(name, marks=marks.get(name, ())) for name in guest_programs.names()]
+
+
+@pytest.mark.parametrize("name", programs())
+def test_all_checks_of_the_program_hold(engine: NativeEngine, name: str, tmp_path: Path) -> None:
+    guest_programs.require_assembler()
+    machine = machine_of(engine)
+    machine.enter(load_multiboot(machine.memory, guest_programs.assemble(name, tmp_path), "", []))
+    stopped, console = run(machine)
+    assert (stopped.kind, stopped.exit_status) == ("exit", GOOD), console
+    assert console.endswith(" checks\n")
+
+
+def test_all_checks_of_the_rom_hold(engine: NativeEngine, tmp_path: Path) -> None:
+    guest_programs.require_assembler()
+    rom = guest_programs.assemble_rom("real_mode", tmp_path)
+    machine = machine_of(engine, rom=rom)
+    machine.enter(load_bios(rom))
+    assert run(machine)[0].exit_status == GOOD
+
+
+@pytest.mark.parametrize(
+    ("line", "last"),
+    [
+        ("exit code=0", "exit code=0"),
+        ("tick count=3 exit=0", "tick 3"),
+        ("work n=1 exit=0", "sha256=2fa83584b642c69719b8266e8abdfaf9"),
+        ("dirty rate=2000 pages=300 seconds=3 sweep=1 exit=0", "written=6000 sweeps=4 errors=0"),
+        ("dirty rate=max pages=100 seconds=1 exit=0", "errors=0"),
+    ],
+)
+def test_the_built_in_guest_ends_well(engine: NativeEngine, line: str, last: str) -> None:
+    machine = machine_of(engine)
+    machine.enter(load_multiboot(machine.memory, builtin_kernel(), line, []))
+    stopped, console = run(machine)
+    assert (stopped.kind, stopped.exit_status) == ("exit", GOOD), console
+    assert last in console.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("address", "error"), [(0, "00000002"), (0x5000_0000, "00000002"), (0x10_0000, "00000003")])
+def test_a_fault_of_the_built_in_guest_is_reported(engine: NativeEngine, address: int, error: str) -> None:
+    machine = machine_of(engine)
+    machine.enter(load_multiboot(machine.memory, builtin_kernel(), f"fault address={address} exit=0", []))
+    stopped, console = run(machine)
+    assert stopped.exit_status == 0xFF
+    assert f"FAULT vector=14 (page fault) error={error}" in console

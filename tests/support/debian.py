@@ -1,0 +1,33 @@
+"""The Debian 12 image for any test that wants a stock Linux: pulled once into a shared cache, then reused.
+
+The cache lies in LIMOSA_TEST_CACHE, or in the user's cache directory. Where the image cannot be had (no apt, no
+network, a host of another release) the test that asks is skipped, with the sentence that the pull gave.
+"""
+
+import os
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from storage.errors import PullFailed
+from storage.images import ImageStore
+from storage.local import STORE, LocalImage, open_local_image
+from storage.names import blobs_of
+from storage.pull import pull
+
+
+def debian_image(state_dir: Path, name: str = "debian-12") -> LocalImage:
+    """The image `name` ("debian-12" or "debian-12-686") in the store under `state_dir`."""
+    configured = os.environ.get("LIMOSA_TEST_CACHE")
+    cache = Path(configured) if configured else platformdirs.user_cache_path("limosa-tests")
+    try:
+        pull(name, cache / STORE, lambda line: print(f"pull: {line}"))
+    except PullFailed as error:
+        pytest.skip(f"no Debian image: {error}")
+    source, target = ImageStore(cache / STORE), ImageStore(state_dir / STORE)
+    image = source.get(name)
+    for ref in blobs_of(image.boot):
+        target.blobs.put_file(source.blobs.verified(ref))
+    target.put(image)
+    return open_local_image(state_dir, name)
