@@ -45,6 +45,11 @@ class ScriptedGuest:
         self.process.stdin.write(text.encode())
         self.process.stdin.flush()
 
+    def end_input(self) -> None:
+        """As a user's Ctrl+D at an empty line of his own terminal."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
     def run(self, command: str, timeout_s: float = COMMAND_S) -> str:
         """The output of a shell command."""
         self.type(f"echo begin-of-'output'; {command}; echo end-of-'output'\n")
@@ -60,4 +65,5 @@ class ScriptedGuest:
 
     def __exit__(self, *_: object) -> None:
         self.process.kill()
-        self.process.communicate()
+        with self.process:  # closes the pipes, and waits
+            pass

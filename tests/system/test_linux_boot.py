@@ -166,7 +166,6 @@ def test_end_of_input_leaves_linux_running(tmp_path: Path) -> None:
     with ForegroundGuest(state, "--image", "debian-12", *MEMORY) as guest:
         guest.wait_for(PROMPT, COMPILED_S)
         guest.type("sleep 2; echo still a''live; poweroff -f\n")
-        assert guest.process.stdin is not None
-        guest.process.stdin.close()
+        guest.end_input()
         guest.wait_for("still alive")
         assert guest.exit_status() == 0
