@@ -1,5 +1,6 @@
 """Many migrations of one VM, to and fro, by the calls that `limosa migrate` makes; what each was, and their medians."""
 
+import itertools
 import secrets
 import statistics
 from collections.abc import Sequence
@@ -10,6 +11,27 @@ from controller.cli.session import Session
 from protos import common_pb2, controller_pb2
 
 Row = dict[str, Any]
+
+# A counter that the console shows, with work between the lines, beside a job that keeps copying and comparing a file.
+COPIES = (
+    "while :; do cp /tmp/a /tmp/b; cmp /tmp/a /tmp/b || echo damaged >>/tmp/bad; echo >>/tmp/copies; rm /tmp/b; done &"
+)
+LOOP = "i=0; while :; do i=$((i+1)); j=0; while [ $j -lt 100 ]; do j=$((j+1)); done; echo loop $i; done"
+
+# Half as fast as the link: each round leaves half of the last, and there are four.
+DIRTY = "dirty rate=1500 pages=3000"
+DIRTY_PRE_COPY: Row = {
+    "algorithm": "pre-copy",
+    "bandwidth_bytes_per_s": 12_500_000,
+    "max_downtime_ns": 200_000_000,
+}
+
+
+def busy_debian(count: int) -> list[Row]:
+    """Options for so many migrations, the algorithms in turn."""
+    plain, stopped = {"algorithm": "pre-copy"}, {"algorithm": "stop-and-copy"}
+    limited = {"algorithm": "pre-copy", "bandwidth_bytes_per_s": 100_000_000}
+    return list(itertools.islice(itertools.cycle([plain, stopped, limited]), count))
 
 
 def migrate(session: Session, vm: str, target: str, **options: Any) -> Row:

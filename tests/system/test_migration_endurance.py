@@ -3,7 +3,6 @@
 Real guests in a real cluster; the medians are printed.
 """
 
-import itertools
 import re
 from pathlib import Path
 
@@ -12,50 +11,16 @@ import pytest
 from controller.cli.demo import check_dirty
 from controller.cli.tap import ConsoleTap
 from tests.support.debian import debian_image
-from tests.support.endurance import summary, to_and_fro
+from tests.support.endurance import COPIES, DIRTY, DIRTY_PRE_COPY, LOOP, busy_debian, summary, to_and_fro
 from tests.support.foreground_guest import PROMPT, READY_S
+from tests.support.guest_shell import LINE_S, Shell
 from tests.support.real_cluster import real_cluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.timeout(1800)]
 
 MIGRATIONS = 50
-MIB = 1 << 20
-LINE_S = 120.0
 
-# A counter that the console shows, with work between the lines, beside a job that keeps copying and comparing a file.
-COPIES = (
-    "while :; do cp /tmp/a /tmp/b; cmp /tmp/a /tmp/b || echo damaged >>/tmp/bad; echo >>/tmp/copies; rm /tmp/b; done &"
-)
-LOOP = "i=0; while :; do i=$((i+1)); j=0; while [ $j -lt 100 ]; do j=$((j+1)); done; echo loop $i; done"
 DAMAGE = re.compile(r"\bBUG\b|Oops|Call Trace|general protection|segfault|Kernel panic|lockup|[Cc]orrupt")
-
-
-class Shell:
-    """The shell on a VM's console."""
-
-    def __init__(self, tap: ConsoleTap) -> None:
-        self.tap = tap
-
-    def until(self, text: str, bound_s: float = LINE_S, *, since: int = 0) -> str:
-        """Everything from `since`, once it contains the text."""
-        output = self.tap.until(lambda received: text.encode() in received[since:], bound_s)
-        return output[since:].decode(errors="replace").replace("\r", "")
-
-    def begin(self, command: str) -> None:
-        self.tap.type(f"{command}\n".encode())
-
-    def run(self, command: str) -> str:
-        """What a command prints."""
-        since = len(self.tap.received())
-        self.begin(f"echo begin-of-'output'; {command}; echo end-of-'output'")
-        text = self.until("end-of-output\r\n", since=since)
-        return text.partition("begin-of-output\n")[2].partition("end-of-output\n")[0]
-
-    def interrupt(self) -> None:
-        """Ctrl+C, and the prompt that follows."""
-        since = len(self.tap.received())
-        self.tap.type(b"\x03")
-        self.until(PROMPT, since=since)
 
 
 def in_order(numbers: list[int], first: int = 1) -> bool:
@@ -76,9 +41,7 @@ def test_debian_survives_fifty_migrations_in_the_middle_of_its_work(tmp_path: Pa
             shell.begin(COPIES)
             shell.begin(LOOP)
             shell.until("loop 3\r\n")
-            plain, slow = {"algorithm": "pre-copy"}, {"algorithm": "pre-copy", "bandwidth_bytes_per_s": 100_000_000}
-            options = list(itertools.islice(itertools.cycle([plain, {"algorithm": "stop-and-copy"}, slow]), MIGRATIONS))
-            rows = to_and_fro(session, "a", options)
+            rows = to_and_fro(session, "a", busy_debian(MIGRATIONS))
             _goes_on(shell)
             shell.interrupt()
             _assert_memory_is_whole(shell, before)
@@ -106,21 +69,15 @@ def _assert_memory_is_whole(shell: Shell, before: str) -> None:
 
 def test_built_in_guest_survives_fifty_migrations_of_several_rounds_each(tmp_path: Path) -> None:
     with real_cluster(tmp_path, native=True) as c:
-        guest = ("--append", "dirty rate=1500 pages=3000", "--memory", "48M")
-        c.limosa("create", "a", *guest, "--node", "n1", "--start")
+        c.limosa("create", "a", "--append", DIRTY, "--memory", "48M", "--node", "n1", "--start")
         with c.session() as session:
             tap = ConsoleTap(session, "a")
             _status_line(tap)
-            pre_copy = {
-                "algorithm": "pre-copy",
-                "bandwidth_bytes_per_s": 12_500_000,
-                "max_downtime_ns": 200_000_000,
-            }
-            rows = to_and_fro(session, "a", [pre_copy] * MIGRATIONS)
+            rows = to_and_fro(session, "a", [DIRTY_PRE_COPY] * MIGRATIONS)
             _status_line(tap)
             _status_line(tap)
             output = tap.received()
-        print(f"\nbuilt-in guest, 48 MiB, 1500 pages/s of 3000 at 100 Mbit/s: {check_dirty(output)}\n{summary(rows)}")
+        print(f"\nbuilt-in guest, 48 MiB, {DIRTY} at 100 Mbit/s: {check_dirty(output)}\n{summary(rows)}")
         assert min(len(row["rounds"]) for row in rows) >= 3
         assert in_order([int(n) for n in re.findall(rb"seq=(\d+)", output)]) and b"ERROR" not in output
         assert c.vm("a")["migrations"] == MIGRATIONS

@@ -1,0 +1,171 @@
+"""The figures of README.md, measured here and now: each line names what it is, what was found, and the target.
+
+    python -m tests.benchmarks.figures [--only compile,boot,speed,create,idle,endurance] [--migrations 50]
+
+Asserts none of them; a migration that fails is an error, a slow one a figure. Where Debian's kernels cannot be had
+(no apt, no network), the lines that need them say so. Wall-clock figures are those of the machine as loaded as it is,
+so the load is printed first.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from controller.cli.demo import check_dirty
+from controller.cli.tap import ConsoleTap
+from tests.support import endurance, native_cache
+from tests.support.debian import debian_image
+from tests.support.foreground_guest import COMPILED_S, PROMPT, READY_S, ForegroundGuest, state_with_image
+from tests.support.guest_shell import LINE_S, Shell
+from tests.support.node_process import ROOT
+from tests.support.real_cluster import RealCluster, real_cluster
+
+COMPILE = "import sys, pathlib; from node.jit import native; native.load(pathlib.Path(sys.argv[1]), lambda *_: None)"
+HASHED_MIB = 16
+CREATED = 10
+IDLE_MIGRATIONS = 20
+RUNNING_ON = ("--node", "n1", "--start")
+
+
+def line(what: str, found: str, target: str) -> None:
+    print(f"{what:<58} {found:<46} target: {target}", flush=True)
+
+
+def compile_time(scratch: Path, options: argparse.Namespace) -> None:
+    """Into an empty cache; afterwards every other figure uses what was compiled."""
+    cache = scratch / "native"
+    begun = time.monotonic()
+    subprocess.run([sys.executable, "-c", COMPILE, str(cache)], cwd=ROOT, check=True, timeout=COMPILED_S)
+    line("first ever compile of the interpreter", f"{time.monotonic() - begun:.1f} s", "≤ 90 s")
+    shutil.copytree(cache, native_cache.CACHE, dirs_exist_ok=True)
+
+
+def boots(scratch: Path, options: argparse.Namespace) -> None:
+    for name in ("debian-12", "debian-12-686"):
+        state, image = state_with_image(scratch / name, name)
+        begun = time.monotonic()
+        with ForegroundGuest(state, "--image", name, "--memory", "128M") as guest:
+            guest.wait_for(PROMPT, COMPILED_S)
+            taken = time.monotonic() - begun
+            cpu = psutil.Process(guest.process.pid).cpu_times()
+            guest.type("poweroff -f\n")
+            assert guest.exit_status() == 0
+        found = f"{taken:.1f} s ({cpu.user + cpu.system:.1f} s of CPU)"
+        line(f"limosa boot to the shell, {image.name}", found, "≤ 10 s")
+
+
+def speed(scratch: Path, options: argparse.Namespace) -> None:
+    with debian(scratch / "speed") as (c, shell):
+        shell.run(f"dd if=/dev/zero of=/tmp/z bs=1M count={HASHED_MIB} 2>/dev/null; sha256sum /bin/busybox")
+        before, cpu_before = c.vm("a"), cpu_s(c)
+        shell.run("sha256sum /tmp/z")
+        executed, cpu = c.vm("a")["instructions"] - before["instructions"], cpu_s(c) - cpu_before
+    found = f"{executed / cpu / 1e6:.0f} M a CPU second ({executed / 1e6:.0f} M in {cpu:.1f} s)"
+    line(f"guest instructions, busybox sha256sum of {HASHED_MIB} MiB", found, "≥ 100 M a second")
+
+
+def creation(scratch: Path, options: argparse.Namespace) -> None:
+    with real_cluster(made(scratch / "create"), nodes=1, native=True) as c:
+        taken = []
+        for turn in range(CREATED + 1):
+            c.limosa("create", f"vm{turn}", "--append", "idle", "--memory", "128M", "--start")
+            taken.append(c.vm(f"vm{turn}")["create_to_first_instruction_ns"] / 1e6)
+            c.limosa("destroy", f"vm{turn}")
+    warm = taken[1:]
+    found = f"{statistics.median(warm):.1f} ms (worst {max(warm):.1f}, {len(warm)} times)"
+    line("create to the first instruction, template warm", found, "≤ 150 ms")
+
+
+def idle(scratch: Path, options: argparse.Namespace) -> None:
+    with debian(scratch / "idle") as (c, _), c.session() as session:
+        rows = endurance.to_and_fro(session, "a", [{"algorithm": "pre-copy"}] * IDLE_MIGRATIONS)
+    for name, target in (("downtime_ns", "≤ 50 ms"), ("total_ns", "≤ 1500 ms")):
+        values = [row[name] / 1e6 for row in rows]
+        found = f"{statistics.median(values):.1f} ms (worst {max(values):.1f}, {len(values)} times)"
+        line(f"idle Debian, 128 MiB, loopback, pre-copy: {name.removesuffix('_ns')}", found, target)
+
+
+def long_runs(scratch: Path, options: argparse.Namespace) -> None:
+    with debian(scratch / "busy", "--memory", "64M") as (c, shell), c.session() as session:
+        shell.begin(endurance.COPIES)
+        shell.begin(endurance.LOOP)
+        shell.until("loop 3\r\n")
+        rows = endurance.to_and_fro(session, "a", endurance.busy_debian(options.migrations))
+    for algorithm in ("pre-copy", "stop-and-copy"):
+        chosen = [row for row in rows if row["algorithm"] == algorithm]
+        if chosen:
+            line("busy Debian, 64 MiB", endurance.summary(chosen), "all verified")
+    with real_cluster(made(scratch / "dirty"), native=True) as c:
+        c.limosa("create", "a", "--append", endurance.DIRTY, "--memory", "48M", *RUNNING_ON)
+        with c.session() as session:
+            tap = ConsoleTap(session, "a")
+            tap.until(lambda output: b"seq=1 " in output, LINE_S)
+            rows = endurance.to_and_fro(session, "a", [endurance.DIRTY_PRE_COPY] * options.migrations)
+            verdict = check_dirty(tap.received())
+    line(f"built-in guest, {endurance.DIRTY}", endurance.summary(rows), "all verified, ≥ 3 rounds each")
+    print(verdict)
+
+
+@contextmanager
+def debian(scratch: Path, *options: str) -> Iterator[tuple[RealCluster, Shell]]:
+    """Two nodes, and Debian at its shell's prompt on the first."""
+    debian_image(made(scratch) / "state")
+    with real_cluster(scratch, native=True) as c:
+        c.limosa("create", "a", "--image", "debian-12", *(options or ("--memory", "128M")), *RUNNING_ON)
+        with c.session() as session:
+            shell = Shell(ConsoleTap(session, "a"))
+            shell.until(PROMPT, READY_S)
+            yield c, shell
+
+
+def cpu_s(c: RealCluster) -> float:
+    """What the VM's process has used so far."""
+    times = psutil.Process(c.vm("a")["pid"]).cpu_times()
+    return float(times.user + times.system)
+
+
+def made(directory: Path) -> Path:
+    directory.mkdir(parents=True)
+    return directory
+
+
+FIGURES: dict[str, Callable[[Path, argparse.Namespace], None]] = {
+    "compile": compile_time,
+    "boot": boots,
+    "speed": speed,
+    "create": creation,
+    "idle": idle,
+    "endurance": long_runs,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure the figures of README.md.")
+    parser.add_argument("--only", default=",".join(FIGURES), metavar="NAMES", help="some of: %(default)s")
+    parser.add_argument("--migrations", type=int, default=50, metavar="N", help="of the long runs (default: 50)")
+    options = parser.parse_args()
+    unknown = set(options.only.split(",")) - FIGURES.keys()
+    if unknown:
+        parser.error(f"no figures named {', '.join(sorted(unknown))}; there are {', '.join(FIGURES)}")
+    print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} before we began")
+    with tempfile.TemporaryDirectory(prefix="limosa-figures-") as directory:
+        for name in options.only.split(","):
+            try:
+                FIGURES[name](Path(directory) / name, options)
+            except pytest.skip.Exception as absent:
+                line(name, "not measured", f"({absent})")
+
+
+if __name__ == "__main__":
+    main()
