@@ -90,7 +90,7 @@ def faults(record: int, chance: random.Random) -> list[Fault]:
         Fault(record, kind, in_body, chance.random(), chance.randrange(8), backward=record >= FIRST_BACK_TYPE)
         for in_body in places
         for kind in ("flip", "cut")
-    ]  # type: ignore[misc]
+    ]
 
 
 async def test_every_record_type_passes_in_a_good_migration(pair: Pair) -> None:

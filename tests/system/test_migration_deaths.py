@@ -4,6 +4,7 @@ Real processes, twin machines. Part of this kills at chosen phases, part at rand
 """
 
 import random
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -31,7 +32,7 @@ def domains(c: RealCluster, node: str) -> list[Process]:
 
 
 def kill(victim: list[Process]) -> None:
-    assert not end(victim, number=9, within_s=BOUND_S)
+    assert not end(victim, number=signal.SIGKILL, within_s=BOUND_S)
 
 
 def executes(c: RealCluster) -> bool:
