@@ -25,6 +25,7 @@ from controller.errors import ControllerUnreachable
 ESCAPE = b"\x1d"  # Ctrl+]
 RECONNECT_S = 30.0
 RECONNECT_EVERY_S = 0.5
+LEAVE_S = 1.0
 READ_BYTES = 4096
 LEFT = "left"
 
@@ -72,7 +73,9 @@ def attach(
     deadline = time.monotonic() + RECONNECT_S
     while True:
         try:
-            for output in session.stream("Console", typed.messages(vm, offset)):
+            call = session.begin("Console", typed.messages(vm, offset))
+            typed.cancel = call.cancel
+            for output in session.messages(call):
                 deadline = time.monotonic() + RECONNECT_S
                 if output.data:
                     sink(output.data)
@@ -96,6 +99,7 @@ class _Typed:
         self._keys = keys
         self._stream = 0
         self.left = False
+        self.cancel: Callable[[], object] = bool
 
     def messages(self, vm: str, offset: int) -> Iterator[Any]:
         from protos import controller_pb2
@@ -114,9 +118,16 @@ class _Typed:
                 self._keys.put(data)
                 return
             if data is None or ESCAPE in data:
-                self.left = True
+                self._leave()
                 return
             yield controller_pb2.ConsoleInput(data=data)
+
+    def _leave(self) -> None:
+        """The end of our messages ends the stream; should nobody hear of it, it is ended from here."""
+        self.left = True
+        timer = threading.Timer(LEAVE_S, self.cancel)
+        timer.daemon = True
+        timer.start()
 
 
 @contextmanager

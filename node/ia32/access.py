@@ -58,6 +58,16 @@ def store(c: Cpu, m: Machine, linear: int, size: int, value: int) -> None:
 
 
 @inlined
+def load_to_change(c: Cpu, m: Machine, linear: int, size: int) -> int:
+    """A load by an instruction that will store there: it faults as the store would (SDM 3A 4.7, the W/R flag)."""
+    entry = entry_of(m, linear)
+    offset = linear & 0xFFF
+    if entry & m.need_write and offset <= 4096 - size:
+        return peek(m.ram + (entry & ~0xFFF) + offset, size)
+    return load_to_change_slow(c, m, linear, size)
+
+
+@inlined
 def load_system(c: Cpu, m: Machine, linear: int, size: int) -> int:
     """A load by the processor itself (descriptors, TSS, IDT): supervisor rights whatever the CPL."""
     return load_slow(c, m, linear & M32, size, False)
@@ -138,6 +148,12 @@ def load_slow(c: Cpu, m: Machine, linear: int, size: int, user: int) -> int:
     if backing < 0:
         return (1 << (size << 3)) - 1 if backing == NOWHERE else 0
     return peek(m.ram + backing + offset, size)
+
+
+@jitted
+def load_to_change_slow(c: Cpu, m: Machine, linear: int, size: int) -> int:
+    probe(c, m, linear, size, 1)
+    return load(c, m, linear, size) if m.fault == 0 else 0
 
 
 @jitted

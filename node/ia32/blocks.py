@@ -1,13 +1,11 @@
 """Decoded code: blocks of Ops found by where their bytes lie in backing memory, and how they die.
 
 A block starts where execution arrived and ends with a control transfer, at its page's end, or when it is full; it never
-spans two pages. It is keyed by (backing offset, default operand size), so every linear mapping of a page shares it
-and no
-page-table change can make it stale: only a store to its bytes can. Then `code_written` turns its first Op into DEAD,
-which
-hands control back; links of other blocks that still point there run into the same DEAD. Nothing is freed singly: when
-an
-arena is full, `forget_all` drops everything.
+spans two pages. It is keyed by (backing offset, default operand size, whether CS has a limit: linked blocks are entered
+without looking at it), so every linear mapping of a page shares it and no page-table change can make it stale: only a
+store to its bytes can. Then `code_written` turns its first Op into DEAD, which hands control back; links of other
+blocks that still point there run into the same DEAD. Nothing is freed singly: when an arena is full, `forget_all`
+drops everything.
 
     block_table[hash(key)] → block → next in bucket          page_blocks[page] → block → next on page
 """
@@ -25,7 +23,7 @@ UNDEFINED_HANDLER, FALL_HANDLER, DEAD_HANDLER, FIRST_HANDLER = 0, 1, 2, 3
 
 
 class Block:
-    key: I64  # backing offset of the first byte | (1 << 40 for 32-bit code)
+    key: I64  # backing offset of the first byte | (1 << 40 for 32-bit code) | (1 << 41 when CS has a limit)
     ops: I64  # address of the first Op
     length: I64  # bytes of code
     bucket_next: I64  # block index + 1

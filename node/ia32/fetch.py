@@ -23,7 +23,7 @@ from node.ia32.state import ATTR_D, CS, M32, OP_BYTES, Cpu, Machine
 from node.ia32.tlb import protect_backing
 from node.jitted import jitted, peek8, poke8
 
-WIDE_KEY = 1 << 40
+WIDE_KEY, LIMITED_KEY = 1 << 40, 1 << 41
 
 
 @jitted
@@ -40,7 +40,7 @@ def find(c: Cpu, m: Machine) -> int:
         return 0
     offset = page + (linear & 0xFFF)
     wide = 1 if c.attr[CS] & ATTR_D else 0
-    key = offset | (WIDE_KEY if wide else 0)
+    key = offset | (WIDE_KEY if wide else 0) | (0 if c.limit[CS] == M32 else LIMITED_KEY)
     number = lookup(m, key)
     if number == 0:
         if is_full(m):

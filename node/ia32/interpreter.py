@@ -47,9 +47,10 @@ def run(c: Cpu, m: Machine) -> None:
     m.exit = EXIT_NONE
     m.slice = m.left
     while m.left > 0 and m.exit == EXIT_NONE:
-        if c.inhibit == 0 and c.nmi_pending and c.nmi_masked == 0:
+        held_off = c.inhibit or m.io_ready  # the host has done one half of an IN or OUT: now comes the other
+        if held_off == 0 and c.nmi_pending and c.nmi_masked == 0:
             deliver_nmi(c, m)
-        if m.interrupt_line and c.flags & IF and c.inhibit == 0:
+        if held_off == 0 and m.interrupt_line and c.flags & IF:
             m.exit = EXIT_INTERRUPT
         elif c.halted:
             m.exit = EXIT_HALT
@@ -69,7 +70,7 @@ def _advance(c: Cpu, m: Machine) -> None:
     """Up to the next place where interrupts, traps and exceptions are looked at."""
     stepping = c.flags & TF
     held = 0
-    if stepping or c.inhibit:  # one instruction, then look again
+    if stepping or c.inhibit or m.io_ready:  # one instruction, then look again
         held = m.left - 1
         m.slice -= held
         m.left = 1

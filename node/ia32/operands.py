@@ -5,7 +5,7 @@ failed
 access sets `m.fault`, returns 0, and the semantic must stop.
 """
 
-from node.ia32.access import load, store
+from node.ia32.access import load, load_to_change, store
 from node.ia32.faults import general_protection, stack_fault
 from node.ia32.state import (
     ATTR_CODE,
@@ -104,6 +104,15 @@ def load_seg(c: Cpu, m: Machine, seg: int, offset: int, size: int) -> int:
 
 
 @inlined
+def load_seg_to_change(c: Cpu, m: Machine, seg: int, offset: int, size: int) -> int:
+    if m.seg_ok[seg] & 2 == 0:
+        check_segment(c, m, seg, offset, size, 1)
+        if m.fault:
+            return 0
+    return load_to_change(c, m, (c.base[seg] + offset) & M32, size)
+
+
+@inlined
 def store_seg(c: Cpu, m: Machine, seg: int, offset: int, size: int, value: int) -> None:
     if m.seg_ok[seg] & 2 == 0:
         check_segment(c, m, seg, offset, size, 1)
@@ -128,6 +137,14 @@ def read_rm(c: Cpu, m: Machine, e: Op, size: int, form: int) -> int:
     if form == REG:
         return get_reg(c, int(e.b), size)
     return load_op(c, m, e, size)
+
+
+@inlined
+def read_to_change(c: Cpu, m: Machine, e: Op, size: int, form: int) -> int:
+    """The `rm` operand of an instruction that writes it back: after this, `write_rm` does not fault."""
+    if form == REG:
+        return get_reg(c, int(e.b), size)
+    return load_seg_to_change(c, m, int(e.seg) & 7, offset_of(c, e), size)
 
 
 @inlined

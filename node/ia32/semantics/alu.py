@@ -4,7 +4,7 @@ One body, `combine`, says what the eight do; the rest is where operands come fro
 """
 
 from node.ia32.flags import ADC, ADD, DEC, INC, LOGIC, SBB, SUB, carry, set_flags
-from node.ia32.operands import get_reg, mask_of, read_rm, set_reg, write_rm
+from node.ia32.operands import get_reg, mask_of, read_rm, read_to_change, set_reg, write_rm
 from node.ia32.rows import FORM, SIZE, Row
 from node.ia32.state import AF, EAX, Cpu, Machine, Op
 from node.jitted import inlined
@@ -43,27 +43,31 @@ def combine(c: Cpu, kind: int, size: int, a: int, b: int) -> int:
 
 @inlined
 def alu_to_rm(c: Cpu, m: Machine, e: Op, kind: int, size: int, form: int) -> None:
-    """rm ← rm kind reg. Flags are set last: the store may fault."""
-    a = read_rm(c, m, e, size, form)
+    """rm ← rm kind reg."""
+    a = _destination(c, m, e, kind, size, form)
     if m.fault == 0:
         _replace_rm(c, m, e, kind, size, form, a, get_reg(c, int(e.a), size))
 
 
 @inlined
 def alu_imm(c: Cpu, m: Machine, e: Op, kind: int, size: int, form: int) -> None:
-    a = read_rm(c, m, e, size, form)
+    a = _destination(c, m, e, kind, size, form)
     if m.fault == 0:
         _replace_rm(c, m, e, kind, size, form, a, int(e.imm))
 
 
 @inlined
+def _destination(c: Cpu, m: Machine, e: Op, kind: int, size: int, form: int) -> int:
+    if kind == CMP_:
+        return read_rm(c, m, e, size, form)
+    return read_to_change(c, m, e, size, form)
+
+
+@inlined
 def _replace_rm(c: Cpu, m: Machine, e: Op, kind: int, size: int, form: int, a: int, b: int) -> None:
-    op, dst, src = c.cc_op, c.cc_dst, c.cc_src
     result = combine(c, kind, size, a, b)
     if kind != CMP_:
         write_rm(c, m, e, size, form, result)
-        if m.fault:
-            c.cc_op, c.cc_dst, c.cc_src = op, dst, src
 
 
 @inlined
@@ -105,7 +109,7 @@ def test_acc(c: Cpu, m: Machine, e: Op, size: int) -> None:
 @inlined
 def invert(c: Cpu, m: Machine, e: Op, size: int, form: int) -> None:
     """NOT: no flags."""
-    a = read_rm(c, m, e, size, form)
+    a = read_to_change(c, m, e, size, form)
     if m.fault == 0:
         write_rm(c, m, e, size, form, a ^ mask_of(size))
 
@@ -113,7 +117,7 @@ def invert(c: Cpu, m: Machine, e: Op, size: int, form: int) -> None:
 @inlined
 def negate(c: Cpu, m: Machine, e: Op, size: int, form: int) -> None:
     """NEG is 0 - rm."""
-    a = read_rm(c, m, e, size, form)
+    a = read_to_change(c, m, e, size, form)
     if m.fault == 0:
         _replace_rm(c, m, e, SUB_, size, form, 0, a)
 
@@ -121,12 +125,11 @@ def negate(c: Cpu, m: Machine, e: Op, size: int, form: int) -> None:
 @inlined
 def step(c: Cpu, m: Machine, e: Op, kind: int, size: int, form: int) -> None:
     """INC (kind = INC) and DEC of rm: CF stays."""
-    a = read_rm(c, m, e, size, form)
+    a = read_to_change(c, m, e, size, form)
     if m.fault == 0:
         result = (a + 1 if kind == INC else a - 1) & mask_of(size)
         write_rm(c, m, e, size, form, result)
-        if m.fault == 0:
-            set_flags(c, kind, size, result, carry(c))
+        set_flags(c, kind, size, result, carry(c))
 
 
 @inlined

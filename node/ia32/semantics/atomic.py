@@ -1,8 +1,17 @@
 """CMPXCHG XADD CMPXCHG8B (SDM 2). One processor: LOCK asks for nothing more."""
 
-from node.ia32.access import probe
 from node.ia32.flags import ADD, SUB, set_explicit, set_flags, status
-from node.ia32.operands import get_reg, load_seg, mask_of, offset_of, read_rm, set_reg, store_seg, write_rm
+from node.ia32.operands import (
+    MEM,
+    get_reg,
+    load_seg_to_change,
+    mask_of,
+    offset_of,
+    read_to_change,
+    set_reg,
+    store_seg,
+    write_rm,
+)
 from node.ia32.rows import FORM, SIZE, Row
 from node.ia32.state import EAX, EBX, ECX, EDX, M32, ZF, Cpu, Machine, Op
 from node.jitted import inlined, jitted
@@ -11,54 +20,44 @@ from node.jitted import inlined, jitted
 @inlined
 def cmpxchg(c: Cpu, m: Machine, e: Op, size: int, form: int) -> None:
     """rm is written in either case, so a read-only page faults even when the comparison fails."""
-    old = read_rm(c, m, e, size, form)
+    old = read_to_change(c, m, e, size, form)
     if m.fault:
         return
     acc = get_reg(c, EAX, size)
     write_rm(c, m, e, size, form, get_reg(c, int(e.a), size) if acc == old else old)
-    if m.fault == 0:
-        if acc != old:
-            set_reg(c, EAX, size, old)
-        set_flags(c, SUB, size, (acc - old) & mask_of(size), old)
+    if acc != old:
+        set_reg(c, EAX, size, old)
+    set_flags(c, SUB, size, (acc - old) & mask_of(size), old)
 
 
 @inlined
 def xadd(c: Cpu, m: Machine, e: Op, size: int, form: int) -> None:
-    old = read_rm(c, m, e, size, form)
+    """The sum is written last: with the same register twice it stays."""
+    old = read_to_change(c, m, e, size, form)
     if m.fault:
         return
     addend = get_reg(c, int(e.a), size)
     total = (old + addend) & mask_of(size)
-    if form == 0:
+    if form == MEM:
+        write_rm(c, m, e, size, form, total)
+        set_reg(c, int(e.a), size, old)
+    else:
         set_reg(c, int(e.a), size, old)
         set_reg(c, int(e.b), size, total)
-    else:
-        write_rm(c, m, e, size, form, total)
-        if m.fault == 0:
-            set_reg(c, int(e.a), size, old)
-    if m.fault == 0:
-        set_flags(c, ADD, size, total, addend)
+    set_flags(c, ADD, size, total, addend)
 
 
 @jitted
 def cmpxchg8b(c: Cpu, m: Machine, e: Op) -> None:
     """Both halves are checked for writing before either is written; only ZF changes."""
     seg, offset = int(e.seg) & 7, offset_of(c, e)
-    low = load_seg(c, m, seg, offset, 4)
-    high = load_seg(c, m, seg, (offset + 4) & M32, 4) if m.fault == 0 else 0
-    linear = (c.base[seg] + offset) & M32
-    if m.fault == 0:
-        probe(c, m, linear, 4, 1)
-    if m.fault == 0:
-        probe(c, m, (linear + 4) & M32, 4, 1)
+    low = load_seg_to_change(c, m, seg, offset, 4)
+    high = load_seg_to_change(c, m, seg, (offset + 4) & M32, 4) if m.fault == 0 else 0
     if m.fault:
         return
     equal = low == c.gpr[EAX] and high == c.gpr[EDX]
     store_seg(c, m, seg, offset, 4, c.gpr[EBX] if equal else low)
-    if m.fault == 0:
-        store_seg(c, m, seg, (offset + 4) & M32, 4, c.gpr[ECX] if equal else high)
-    if m.fault:
-        return
+    store_seg(c, m, seg, (offset + 4) & M32, 4, c.gpr[ECX] if equal else high)
     if equal:
         set_explicit(c, status(c) | ZF)
     else:

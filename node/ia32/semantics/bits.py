@@ -2,7 +2,19 @@
 operand."""
 
 from node.ia32.flags import LOGIC, set_explicit, set_flags, status
-from node.ia32.operands import get_reg, load_seg, mask_of, offset_of, read_rm, set_reg, sign_extend, store_seg, write_rm
+from node.ia32.operands import (
+    get_reg,
+    load_seg,
+    load_seg_to_change,
+    mask_of,
+    offset_of,
+    read_rm,
+    read_to_change,
+    set_reg,
+    sign_extend,
+    store_seg,
+    write_rm,
+)
 from node.ia32.rows import FORM, SIZE, Row
 from node.ia32.state import AF, CF, M32, OF, PF, SF, ZF, Cpu, Machine, Op
 from node.jitted import inlined, jitted
@@ -27,13 +39,12 @@ def set_carry(c: Cpu, value: int) -> None:
 
 @inlined
 def bit_imm(c: Cpu, m: Machine, e: Op, kind: int, size: int, form: int) -> None:
-    value = read_rm(c, m, e, size, form)
+    value = read_rm(c, m, e, size, form) if kind == TEST else read_to_change(c, m, e, size, form)
     bit = int(e.imm) & ((size << 3) - 1)
     if m.fault == 0:
         if kind != TEST:
             write_rm(c, m, e, size, form, changed(value, bit, kind))
-        if m.fault == 0:
-            set_carry(c, (value >> bit) & 1)
+        set_carry(c, (value >> bit) & 1)
 
 
 @inlined
@@ -55,12 +66,11 @@ def bit_string(c: Cpu, m: Machine, e: Op, kind: int, size: int, index: int, bit:
     unit = sign_extend(index, size) >> (5 if size == 4 else 4)
     offset = (offset_of(c, e) + unit * size) & (M32 >> ((int(e.scale) & 4) << 2))
     seg = int(e.seg) & 7
-    value = load_seg(c, m, seg, offset, size)
+    value = load_seg(c, m, seg, offset, size) if kind == TEST else load_seg_to_change(c, m, seg, offset, size)
     if m.fault == 0:
         if kind != TEST:
             store_seg(c, m, seg, offset, size, changed(value, bit, kind))
-        if m.fault == 0:
-            set_carry(c, (value >> bit) & 1)
+        set_carry(c, (value >> bit) & 1)
 
 
 @inlined

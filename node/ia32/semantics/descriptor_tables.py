@@ -28,7 +28,17 @@ from node.ia32.descriptors import (
     set_busy,
 )
 from node.ia32.flags import set_explicit, status
-from node.ia32.operands import MEM, load_seg, offset_of, read_rm, set_reg, store_op, store_seg, write_rm
+from node.ia32.operands import (
+    MEM,
+    load_seg,
+    offset_of,
+    read_rm,
+    read_to_change,
+    set_reg,
+    store_op,
+    store_seg,
+    write_rm,
+)
 from node.ia32.privilege import require_level0, require_protected
 from node.ia32.rows import FORM, SIZE, Row
 from node.ia32.segments import install
@@ -175,7 +185,7 @@ def verify(c: Cpu, m: Machine, e: Op, form: int, write: int) -> None:
 def arpl(c: Cpu, m: Machine, e: Op, form: int) -> None:
     """Raise the destination's RPL to the source's if it is lower."""
     require_protected(c, m)
-    target = read_rm(c, m, e, 2, form) if m.fault == 0 else 0
+    target = read_to_change(c, m, e, 2, form) if m.fault == 0 else 0
     if m.fault:
         return
     level = c.gpr[int(e.a)] & 3

@@ -1,7 +1,17 @@
 """MOV MOVZX MOVSX LEA XCHG XLAT CMOVcc SETcc BSWAP CBW/CWDE CWD/CDQ, and the instructions that do nothing (SDM 2)."""
 
 from node.ia32.flags import condition
-from node.ia32.operands import get_reg, load_seg, mask_of, offset_of, read_rm, set_reg, sign_extend, write_rm
+from node.ia32.operands import (
+    get_reg,
+    load_seg,
+    mask_of,
+    offset_of,
+    read_rm,
+    read_to_change,
+    set_reg,
+    sign_extend,
+    write_rm,
+)
 from node.ia32.rows import COND, FORM, SIZE, Row
 from node.ia32.state import EAX, EBX, EDX, M32, Cpu, Machine, Op
 from node.jitted import inlined
@@ -59,11 +69,10 @@ def lea(c: Cpu, m: Machine, e: Op, size: int) -> None:
 
 @inlined
 def xchg(c: Cpu, m: Machine, e: Op, size: int, form: int) -> None:
-    value = read_rm(c, m, e, size, form)
+    value = read_to_change(c, m, e, size, form)
     if m.fault == 0:
         write_rm(c, m, e, size, form, get_reg(c, int(e.a), size))
-        if m.fault == 0:
-            set_reg(c, int(e.a), size, value)
+        set_reg(c, int(e.a), size, value)
 
 
 @inlined

@@ -6,7 +6,7 @@ only; here it has one formula for every count, given in `flags.py`.
 """
 
 from node.ia32.flags import SAR_SHR, SHL, carry, set_explicit, set_flags, status
-from node.ia32.operands import get_reg, mask_of, read_rm, sign_extend, write_rm
+from node.ia32.operands import get_reg, mask_of, read_to_change, sign_extend, write_rm
 from node.ia32.rows import FORM, SIZE, Row
 from node.ia32.state import AF, CF, ECX, OF, Cpu, Machine, Op
 from node.jitted import inlined, jitted
@@ -27,7 +27,7 @@ def count_of(c: Cpu, e: Op, by: int) -> int:
 @inlined
 def shift(c: Cpu, m: Machine, e: Op, kind: int, by: int, size: int, form: int) -> None:
     """SHL, SHR and SAR of rm."""
-    value = read_rm(c, m, e, size, form)
+    value = read_to_change(c, m, e, size, form)
     count = count_of(c, e, by)
     if m.fault or count == 0:
         return
@@ -45,14 +45,13 @@ def shift(c: Cpu, m: Machine, e: Op, kind: int, by: int, size: int, form: int) -
         result = (sign_extend(value, size) >> count) & mask
         flags_kind = SAR_SHR
     write_rm(c, m, e, size, form, result)
-    if m.fault == 0:
-        set_flags(c, flags_kind, size, result, before)
+    set_flags(c, flags_kind, size, result, before)
 
 
 @inlined
 def rotate(c: Cpu, m: Machine, e: Op, kind: int, by: int, size: int, form: int) -> None:
     """ROL, ROR, RCL and RCR of rm."""
-    value = read_rm(c, m, e, size, form)
+    value = read_to_change(c, m, e, size, form)
     count = count_of(c, e, by)
     if m.fault or count == 0:
         return
@@ -64,8 +63,7 @@ def rotate(c: Cpu, m: Machine, e: Op, kind: int, by: int, size: int, form: int) 
         result = through & mask_of(size)
         carry_out = through >> (size << 3)
     write_rm(c, m, e, size, form, result)
-    if m.fault == 0:
-        set_rotate_flags(c, kind, size, result, carry_out)
+    set_rotate_flags(c, kind, size, result, carry_out)
 
 
 @inlined
@@ -108,7 +106,7 @@ def set_rotate_flags(c: Cpu, kind: int, size: int, result: int, carry_out: int) 
 @inlined
 def shift_double(c: Cpu, m: Machine, e: Op, right: int, by: int, size: int, form: int) -> None:
     """SHLD and SHRD: bits of reg enter rm. With 16-bit operands and a count above 16 the result is as on a P6 CPU."""
-    value = read_rm(c, m, e, size, form)
+    value = read_to_change(c, m, e, size, form)
     count = count_of(c, e, by)
     if m.fault or count == 0:
         return
@@ -132,8 +130,7 @@ def shift_double(c: Cpu, m: Machine, e: Op, right: int, by: int, size: int, form
             result = (wide >> (32 - count)) & 0xFFFF_FFFF
         before = before & mask_of(size)
     write_rm(c, m, e, size, form, result)
-    if m.fault == 0:
-        set_flags(c, SAR_SHR if right else SHL, size, result, before)
+    set_flags(c, SAR_SHR if right else SHL, size, result, before)
 
 
 def _rows() -> list[Row]:

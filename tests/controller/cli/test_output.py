@@ -53,6 +53,10 @@ def pre_copy() -> Row:
                 dirty_pages_per_s=2000.0, bytes_per_s=123_750_000.0, predicted_downtime_ns=600_000,
                 verdict="stop-and-copy", reason="16 pages are dirty: within the 300.0 ms allowed",
             ),
+            common_pb2.Round(
+                number=3, pages_normal=16, bytes_sent=70_000, duration_ns=700_000, bytes_per_s=100_000_000.0,
+                verdict="stop-and-copy", reason="the last round: the guest stood still",
+            ),
         ],
         downtime_parts=[
             common_pb2.DowntimePart(name=name, duration_ns=ns)
@@ -91,6 +95,7 @@ def cancelled() -> Row:
 
 def running() -> Row:
     job = pre_copy() | {"state": "running", "phase": "active", "pages_remaining": 16, "error": ""}
+    job["rounds"] = job["rounds"][:2]
     job["rounds"][1]["dirty_pages_per_s"] = 40_000.0
     return job
 

@@ -105,9 +105,6 @@ def test_port_instructions_stand_still_until_the_host_has_acted() -> None:
     assert world.processor.run(10) == EXIT_HALT
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the outer loop looks for interrupts before an answered port instruction completes"
-)
 def test_an_interrupt_does_not_come_between_a_ports_answer_and_its_instruction() -> None:
     world = program(b"\xec" + NOP * 4)
     world.c.flags |= IF
