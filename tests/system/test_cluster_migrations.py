@@ -50,6 +50,7 @@ def test_the_console_of_a_command_has_neither_gap_nor_repetition_over_migrations
                 c.limosa("migrate", "a", target)
                 console.stdin.write(f"typed-{target}".encode())
                 console.stdin.flush()
+            c.until(lambda: output.count(b"typed") == 3)  # what is on its way to a controller that is killed is lost
             c.kill("controller")
             c.up(2)
             before = c.vm("a")["console_bytes"]
