@@ -1,7 +1,18 @@
 """CMPXCHG XADD CMPXCHG8B (SDM 2). One processor: LOCK asks for nothing more."""
 
 from node.ia32.flags import ADD, SUB, set_explicit, set_flags, status
-from node.ia32.operands import MEM, check_segment, get_reg, load_seg_to_change, mask_of, offset_of, read_to_change, set_reg, store_seg, write_rm
+from node.ia32.operands import (
+    MEM,
+    check_segment,
+    get_reg,
+    load_seg_to_change,
+    mask_of,
+    offset_of,
+    read_to_change,
+    set_reg,
+    store_seg,
+    write_rm,
+)
 from node.ia32.rows import FORM, SIZE, Row
 from node.ia32.state import EAX, EBX, ECX, EDX, M32, ZF, Cpu, Machine, Op
 from node.jitted import inlined, jitted

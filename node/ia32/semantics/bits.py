@@ -2,7 +2,19 @@
 operand."""
 
 from node.ia32.flags import LOGIC, set_explicit, set_flags, status
-from node.ia32.operands import get_reg, load_seg, load_seg_to_change, mask_of, offset_of, read_rm, read_to_change, set_reg, sign_extend, store_seg, write_rm
+from node.ia32.operands import (
+    get_reg,
+    load_seg,
+    load_seg_to_change,
+    mask_of,
+    offset_of,
+    read_rm,
+    read_to_change,
+    set_reg,
+    sign_extend,
+    store_seg,
+    write_rm,
+)
 from node.ia32.rows import FORM, SIZE, Row
 from node.ia32.state import AF, CF, M32, OF, PF, SF, ZF, Cpu, Machine, Op
 from node.jitted import inlined, jitted

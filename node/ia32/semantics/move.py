@@ -1,7 +1,17 @@
 """MOV MOVZX MOVSX LEA XCHG XLAT CMOVcc SETcc BSWAP CBW/CWDE CWD/CDQ, and the instructions that do nothing (SDM 2)."""
 
 from node.ia32.flags import condition
-from node.ia32.operands import get_reg, load_seg, mask_of, offset_of, read_rm, read_to_change, set_reg, sign_extend, write_rm
+from node.ia32.operands import (
+    get_reg,
+    load_seg,
+    mask_of,
+    offset_of,
+    read_rm,
+    read_to_change,
+    set_reg,
+    sign_extend,
+    write_rm,
+)
 from node.ia32.rows import COND, FORM, SIZE, Row
 from node.ia32.state import EAX, EBX, EDX, M32, Cpu, Machine, Op
 from node.jitted import inlined

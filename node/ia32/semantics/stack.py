@@ -1,6 +1,17 @@
 """PUSH POP PUSHA POPA ENTER LEAVE (SDM 2). ESP changes only when every access has succeeded."""
 
-from node.ia32.operands import drop, get_reg, load_seg, load_seg_to_change, push, read_rm, set_reg, store_op, store_seg, top
+from node.ia32.operands import (
+    drop,
+    get_reg,
+    load_seg,
+    load_seg_to_change,
+    push,
+    read_rm,
+    set_reg,
+    store_op,
+    store_seg,
+    top,
+)
 from node.ia32.rows import FORM, SIZE, Row
 from node.ia32.state import EAX, EBP, EDI, ESP, SS, Cpu, Machine, Op
 from node.jitted import inlined, jitted
