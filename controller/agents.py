@@ -16,7 +16,7 @@ from controller.errors import ControllerError, NodeUnreachable, error_named
 from protos import common_pb2, node_pb2, node_pb2_grpc
 
 UNARY_TIMEOUT_S = 10.0
-CREATE_TIMEOUT_S = 120.0  # the first one may have to wait for the interpreter to be compiled and blobs to be fetched
+CREATE_TIMEOUT_S = 300.0  # the first one may have to wait for the interpreter to be compiled and blobs to be fetched
 CHANNEL_OPTIONS = (
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),

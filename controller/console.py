@@ -9,6 +9,7 @@ is held back until its new (or old) owner runs it, because the copy that is bein
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from typing import TypeVar
 
 from controller.changes import Changes
 from controller.errors import ControllerError, NotFound
@@ -23,6 +24,7 @@ RETRY_S = 0.2
 TYPED_BYTES_MAX = 1 << 16
 
 Output = controller_pb2.ConsoleOutput
+Message = TypeVar("Message")
 
 
 class Typed:
@@ -33,12 +35,14 @@ class Typed:
         self.changes = Changes()
 
     async def fill(self, first: bytes, inputs: AsyncIterator[controller_pb2.ConsoleInput]) -> None:
-        """Collect until the client's side of the stream ends."""
+        """Collect until the client's side of the stream has ended and everything was taken."""
         self._add(first)
         async for message in inputs:
             while len(self.pending) > TYPED_BYTES_MAX:
                 await self.changes.beyond(self.changes.count)
             self._add(message.data)
+        while self.pending:
+            await self.changes.beyond(self.changes.count)
 
     def take(self) -> bytes:
         data = bytes(self.pending)
@@ -62,7 +66,7 @@ class ConsoleProxy:
         self._changes = changes
 
     async def attach(self, inputs: AsyncIterator[controller_pb2.ConsoleInput]) -> AsyncGenerator[Output, None]:
-        """Output from the first message's offset on; ends with a message that says why."""
+        """Output from the first message's offset on, until the guest ends (said why) or the client does."""
         first = await anext(inputs, None)
         if first is None:
             return
@@ -71,7 +75,7 @@ class ConsoleProxy:
         reader = asyncio.create_task(typed.fill(first.data, inputs), name=f"console input {first.vm}")
         try:
             async with aclosing(self._follow(first.vm, first.from_offset, typed)) as outputs:
-                async for output in outputs:
+                while (output := await _unless(reader, outputs)) is not None:
                     yield output
         finally:
             reader.cancel()
@@ -154,9 +158,7 @@ def drop_repeated(output: node_pb2.ConsoleOutput, wanted: int) -> node_pb2.Conso
     return node_pb2.ConsoleOutput(offset=output.offset + repeated, data=output.data[repeated:], closed=output.closed)
 
 
-async def _unless(
-    stop: "asyncio.Task[None]", outputs: AsyncIterator[node_pb2.ConsoleOutput]
-) -> node_pb2.ConsoleOutput | None:
+async def _unless(stop: "asyncio.Task[None]", outputs: AsyncIterator[Message]) -> Message | None:
     """The next output, or None at the end or as soon as `stop` is done."""
     coming = asyncio.ensure_future(anext(outputs, None))
     try:

@@ -23,7 +23,7 @@ OPTIONS = (
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
 )
 SERVICES = tuple(
     controller_pb2.DESCRIPTOR.services_by_name[name].full_name for name in ("ControllerService", "MembershipService")

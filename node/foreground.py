@@ -21,10 +21,13 @@ from node.domain.foreground_run import ForegroundRun
 from node.domain.machinery import GuestMachine, Refused
 from node.guests.builtin import builtin_kernel
 from protos.common_pb2 import VmSpec
+from storage.errors import StorageError
+from storage.local import open_local_image
 
 PROGRAM = "limosa boot"
 COMMAND_ERROR = 2
 FAILED = 1
+MEMORY_BYTES = 128 << 20
 FILE_BYTES_MAX = 1 << 30
 STATE = platformdirs.user_state_path("limosa")
 
@@ -83,7 +86,10 @@ def boot(
     image: Annotated[
         str | None, typer.Option(metavar="NAME", help="An image of the local store (`limosa image`).")
     ] = None,
-    memory: Annotated[int, typer.Option(parser=_size, metavar="SIZE", help="Memory: 64M, 1G, …")] = "128M",  # type: ignore[assignment]
+    memory: Annotated[
+        int | None,
+        typer.Option(parser=_size, metavar="SIZE", help="Memory: 64M, 1G, … (default: 128M, or what the image needs)."),
+    ] = None,
     vmm: Annotated[str, typer.Option(callback=_one_of("native"), metavar="MODE", help="VMM mode: native.")] = "native",
     clock: Annotated[
         str,
@@ -125,13 +131,18 @@ def boot(
     Exit status: 0 powered off, or left · (v << 1) | 1 the guest wrote v to its exit port · 124 its time was up
                  1 it crashed or could not be booted · 2 wrong usage
     """
-    files = _files(
+    boots, least = _boots(
         kernel=kernel, initrd=initrd, append=append, modules=module or [], bios=bios, image=image, state=state
     )
-    spec = VmSpec(name="foreground", memory_bytes=memory, vmm=vmm, clock=clock, exit_port=exit_port or 0)
+    if memory is not None and memory < least:
+        raise typer.BadParameter(f"image {image} needs at least {least >> 20}M of memory")
+    size = memory if memory is not None else max(MEMORY_BYTES, least)
+    spec = VmSpec(name="foreground", memory_bytes=size, vmm=vmm, clock=clock, exit_port=exit_port or 0)
     kind = machinery.load(machines)
-    kind.warm(state / "cache" / "native", terminal.say)
-    machine = kind.build(spec, files, incoming=False)
+    progress = terminal.ProgressLine("compiling the interpreter, this once; it takes about a minute:")
+    kind.warm(state / "cache" / "native", progress)
+    progress.end()
+    machine = kind.build(spec, boots, incoming=False)
     began = time.monotonic()
     ended = ForegroundRun(machine, kind).run(timeout_s=timeout)
     if ended.text:
@@ -142,7 +153,7 @@ def boot(
     os._exit(ended.status)  # a thread may still sit in a read of standard input
 
 
-def _files(
+def _boots(
     *,
     kernel: Path | None,
     initrd: Path | None,
@@ -151,45 +162,55 @@ def _files(
     bios: Path | None,
     image: str | None,
     state: Path,
-) -> BootFiles:
-    """What to boot; exactly one of ROM, image and kernel."""
+) -> tuple[BootFiles, int]:
+    """What to boot (exactly one of ROM, image and kernel), and how much memory that needs at least, if it says so."""
     if sum(source is not None for source in (kernel, bios, image)) > 1:
         raise typer.BadParameter("--kernel, --bios and --image exclude each other: a machine boots one thing")
     if bios is not None:
         if initrd or append or modules:
             raise typer.BadParameter("--initrd, --append and --module belong to a kernel; --bios boots a ROM")
-        return BiosFiles(_read(bios, "the BIOS ROM"))
+        return BiosFiles(_read(bios, "the BIOS ROM")), 0
     if image is not None:
         return _from_image(state, image, initrd, append, modules)
     content = builtin_kernel() if kernel is None else _read(kernel, "the kernel")
-    if kernel is not None and kind_of(content) == "linux":
+    kind = "multiboot" if kernel is None else kind_of(content)
+    return _with_kernel(kind, content, initrd, append or "", [_module(text) for text in modules]), 0
+
+
+def _from_image(
+    state: Path, name: str, initrd: Path | None, append: str | None, modules: list[str]
+) -> tuple[BootFiles, int]:
+    """An image of the local store; what the user appends goes behind the image's own command line."""
+    try:
+        local = open_local_image(state, name)
+    except StorageError as error:
+        raise CannotBoot(str(error)) from None
+    content = _read(local.kernel, f"image {name}'s file")
+    if local.kind == "bios":
+        return BiosFiles(content), local.memory_bytes_min
+    command_line = f"{local.command_line} {append or ''}".strip()
+    carried = [(module, "") for module in local.modules]
+    given = [_module(text) for text in modules]
+    boots = _with_kernel(local.kind, content, initrd or local.initrd, command_line, [*carried, *given])
+    return boots, local.memory_bytes_min
+
+
+def _with_kernel(
+    kind: str, kernel: bytes, initrd: Path | None, command_line: str, modules: list[tuple[Path, str]]
+) -> BootFiles:
+    if kind == "linux":
         if modules:
             raise typer.BadParameter("--module is for Multiboot kernels; this one is Linux and takes an --initrd")
-        return LinuxFiles(content, _read(initrd, "the initrd") if initrd else None, append or "")
+        return LinuxFiles(kernel, _read(initrd, "the initrd") if initrd else None, command_line)
     if initrd is not None:
         raise typer.BadParameter("--initrd is for Linux; a Multiboot kernel takes a --module")
-    return MultibootFiles(content, append or "", tuple(_module(text) for text in modules))
+    read = tuple((_read(file, "the module"), arguments) for file, arguments in modules)
+    return MultibootFiles(kernel, command_line, read)
 
 
-def _from_image(state: Path, name: str, initrd: Path | None, append: str | None, modules: list[str]) -> BootFiles:
-    """An image of the local store; what is appended goes behind its own command line."""
-    from storage.client import open_local_image
-
-    local = open_local_image(state, name)
-    command_line = " ".join(part for part in (local.command_line, append or "") if part)
-    found = initrd or local.initrd
-    if local.kind == "linux":
-        return LinuxFiles(
-            _read(local.kernel, "the kernel"), _read(found, "the initrd") if found else None, command_line
-        )
-    if local.kind == "multiboot":
-        return MultibootFiles(_read(local.kernel, "the kernel"), command_line, tuple(_module(text) for text in modules))
-    return BiosFiles(_read(local.kernel, "the BIOS ROM"))
-
-
-def _module(text: str) -> tuple[bytes, str]:
+def _module(text: str) -> tuple[Path, str]:
     file, _, arguments = text.partition(",")
-    return _read(Path(file), "the module"), arguments
+    return Path(file), arguments
 
 
 def _read(file: Path, what: str) -> bytes:

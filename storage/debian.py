@@ -23,7 +23,7 @@ from storage.errors import PackagesMissing, PullFailed
 from storage.images import ImageStore
 from storage.initramfs import write_newc
 
-COMMAND_LINE = "console=ttyS0 cryptomgr.notests noisapnp mitigations=off panic=-1"
+COMMAND_LINE = "console=ttyS0 cryptomgr.notests noisapnp mitigations=off panic=-1 tsc_early_khz=1000000 tsc=reliable"
 MEMORY_BYTES_MIN = 48 << 20
 BUSYBOX = "busybox-static"
 BUSYBOX_VERSION = re.compile(r"1:1\.35\.0-")  # Debian 12's

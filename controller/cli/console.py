@@ -25,6 +25,7 @@ from controller.errors import ControllerUnreachable
 ESCAPE = b"\x1d"  # Ctrl+]
 RECONNECT_S = 30.0
 RECONNECT_EVERY_S = 0.5
+LEAVE_S = 1.0
 READ_BYTES = 4096
 LEFT = "left"
 
@@ -55,9 +56,9 @@ def console(
         state = session.call("GetVm", controller_pb2.VmRequest(vm=vm))
         offset = state.console_bytes if new else 0
         interactive = sys.stdin.isatty()
-        if interactive:
-            message(f"connected to {vm} on {state.node}; Ctrl+] leaves")
         with raw_terminal(interactive):
+            if interactive:
+                message(f"connected to {vm} on {state.node}; Ctrl+] leaves\r")
             why = attach(session, vm, offset, _stdin, _stdout)
     message(f"\n{vm}: {'left the console; the VM runs on' if why == LEFT else f'the VM {why}'}")
 
@@ -72,7 +73,9 @@ def attach(
     deadline = time.monotonic() + RECONNECT_S
     while True:
         try:
-            for output in session.stream("Console", typed.messages(vm, offset)):
+            call = session.begin("Console", typed.messages(vm, offset))
+            typed.cancel = call.cancel
+            for output in session.messages(call):
                 deadline = time.monotonic() + RECONNECT_S
                 if output.data:
                     sink(output.data)
@@ -96,6 +99,7 @@ class _Typed:
         self._keys = keys
         self._stream = 0
         self.left = False
+        self.cancel: Callable[[], object] = bool
 
     def messages(self, vm: str, offset: int) -> Iterator[Any]:
         from protos import controller_pb2
@@ -114,9 +118,16 @@ class _Typed:
                 self._keys.put(data)
                 return
             if data is None or ESCAPE in data:
-                self.left = True
+                self._leave()
                 return
             yield controller_pb2.ConsoleInput(data=data)
+
+    def _leave(self) -> None:
+        """The end of our messages ends the stream; should nobody hear of it, it is ended from here."""
+        self.left = True
+        timer = threading.Timer(LEAVE_S, self.cancel)
+        timer.daemon = True
+        timer.start()
 
 
 @contextmanager
@@ -128,7 +139,7 @@ def raw_terminal(interactive: bool) -> Iterator[None]:
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
     try:
-        tty.setraw(descriptor)
+        tty.setraw(descriptor, termios.TCSADRAIN)  # not the default, which throws away what was typed ahead
         yield
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)

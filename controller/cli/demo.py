@@ -31,7 +31,8 @@ from controller.errors import Internal
 
 BUILT_IN = "dirty rate=2000 pages=4000"
 LINUX_LOOP = "i=0; while :; do i=$((i+1)); echo loop $i; done\n"
-LINUX_READY = re.compile(rb"[#$] $")
+LINUX_READY = re.compile(rb"[#$] (\x1b\[6n)?$")  # busybox's shell asks for the cursor's place after its prompt
+BANDWIDTH_BYTES_PER_S = 12_500_000  # 100 Mbit/s, where Clark et al. 2005 begin: slow enough to watch pre-copy converge
 SHOWN_LINES = 3
 LINE_WAIT_S = 60.0
 BOOT_WAIT_S = 180.0
@@ -104,14 +105,15 @@ def check_loop(output: bytes) -> str:
 
 def explain(pre: Row, stop: Row) -> str:
     """Two sentences on two reports, made of their figures."""
-    last = pre["rounds"][-1]["dirty_pages_after"] if pre["rounds"] else 0
+    final = pre["rounds"][-1]
+    last = final["pages_normal"] + final["pages_zero"]
     factor = stop["downtime_ns"] / max(1, pre["downtime_ns"])
     compared = f"{factor:.1f} times as long" if factor >= 1 else f"only {factor:.2f} times as long"
     more = pre["bytes_sent"] - stop["bytes_sent"]
     cost = f"{format_bytes(abs(more))} {'more' if more >= 0 else 'less'}"
     return (
-        f"Pre-copy sent memory in {len(pre['rounds'])} rounds while the guest ran, and stopped it for "
-        f"{format_ns(pre['downtime_ns'])}, because only some {last:,} pages were left to send; stop-and-copy "
+        f"Pre-copy sent memory in {len(pre['rounds']) - 1} rounds while the guest ran, and stopped it for "
+        f"{format_ns(pre['downtime_ns'])}, because only {last:,} pages were left to send then; stop-and-copy "
         f"stopped it for {format_ns(stop['downtime_ns'])}, {compared}, because everything was sent while it stood "
         "still.\n"
         f"For that, pre-copy sent {format_bytes(pre['bytes_sent'])} in {format_ns(pre['total_ns'])}, {cost} than the "
@@ -131,7 +133,7 @@ def _show(session: Session, guest: Guest) -> list[Row]:
     _lines(tap)
     rows = []
     for algorithm, target in (("pre-copy", "n2" if node == "n1" else "n1"), ("stop-and-copy", node)):
-        message(f"\nlimosa migrate {VM} {target} --algorithm {algorithm}")
+        message(f"\nlimosa migrate {VM} {target} --algorithm {algorithm} --bandwidth 100Mbit/s")
         row = _migrate(session, target, algorithm)
         message(verdict(row))
         rows.append(row)
@@ -155,7 +157,7 @@ def _create(session: Session, guest: Guest) -> str:
 def _migrate(session: Session, target: str, algorithm: str) -> Row:
     from protos import common_pb2, controller_pb2
 
-    options = common_pb2.MigrationOptions(algorithm=algorithm)
+    options = common_pb2.MigrationOptions(algorithm=algorithm, bandwidth_bytes_per_s=BANDWIDTH_BYTES_PER_S)
     request = controller_pb2.MigrateRequest(vm=VM, target=target, options=options, request_id=secrets.token_hex(8))
     return follow(session, session.call("Migrate", request).id)
 

@@ -10,6 +10,7 @@ commands that need them, numba by none.
 
 import os
 import sys
+from collections.abc import Sequence
 
 import typer
 
@@ -35,10 +36,10 @@ def main() -> None:
     sys.exit(run())
 
 
-def run() -> int:
-    """Run the command in sys.argv; the exit status."""
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command (default: the one in sys.argv); the exit status."""
     try:
-        app()
+        app(args=arguments)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else EXIT_OK
     except ControllerError as error:

@@ -13,7 +13,7 @@ from controller.cli.state import controller_address
 from controller.errors import METADATA_KEY, ControllerError, ControllerUnreachable, error_named
 
 CALL_TIMEOUT_S = 30.0
-CREATE_TIMEOUT_S = 180.0  # fetching a large image on a slow link, or the first compile of the interpreter
+CREATE_TIMEOUT_S = 310.0  # fetching a large image on a slow link, or the first compile of the interpreter
 OPTIONS = (
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -45,8 +45,15 @@ class Session:
             raise self._translated(error) from error
 
     def stream(self, method: str, request: Any) -> Iterator[Any]:
-        """The messages of a streaming answer; `request` may itself be an iterator of messages."""
-        call = getattr(self._stub, method)(request)
+        """The messages of a streaming answer."""
+        return self.messages(self.begin(method, request))
+
+    def begin(self, method: str, request: Any) -> Any:
+        """A streaming call that can be cancelled; `request` may itself be an iterator of messages."""
+        return getattr(self._stub, method)(request)
+
+    def messages(self, call: Any) -> Iterator[Any]:
+        """What comes in on a call that was begun."""
         try:
             yield from call
         except self._rpc_error as error:

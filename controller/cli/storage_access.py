@@ -36,9 +36,8 @@ def image(session: Session, name: str) -> "storage_pb2.Image":
 
 def images(state: StateDir, session: Session | None) -> "list[storage_pb2.Image]":
     """All images; without a cluster, those in the local store."""
-    from storage.images import ImageStore
-
     from storage import client
+    from storage.images import ImageStore
 
     with translated():
         if session is not None:
@@ -48,9 +47,8 @@ def images(state: StateDir, session: Session | None) -> "list[storage_pb2.Image]
 
 def remove(state: StateDir, session: Session | None, name: str) -> None:
     """Forget an image; files that no other image uses go with it."""
-    from storage.images import ImageStore
-
     from storage import client
+    from storage.images import ImageStore
 
     with translated():
         if session is not None:

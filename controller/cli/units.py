@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from controller.errors import Usage
 
-NUMBER = r"(\d+(?:\.\d+)?)"
+NUMBER = r"([0-9]+(?:\.[0-9]+)?)"
 SIZES = {
     "": 1, "B": 1, "K": 1 << 10, "KiB": 1 << 10, "M": 1 << 20, "MiB": 1 << 20, "G": 1 << 30, "GiB": 1 << 30,
     "kB": 10**3, "MB": 10**6, "GB": 10**9,
@@ -78,7 +78,7 @@ def format_rate(bytes_per_s: float) -> str:
 
 
 def _split(text: str, what: str, examples: str) -> tuple[Decimal, str]:
-    match = re.fullmatch(NUMBER + r"\s*([A-Za-zµ/]*)", text.strip(), re.ASCII if text.isascii() else 0)
+    match = re.fullmatch(NUMBER + r"[ ]*([A-Za-zµ/]*)", text.strip())
     if match is None:
         raise Usage(f"{text!r} is no {what}; write for example {examples}")
     return Decimal(match[1]), match[2]

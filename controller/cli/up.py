@@ -65,7 +65,12 @@ def up(
     limosa migrate a n2
     limosa down
     """
-    bring_up(state_dir(), nodes, message, machinery=machinery)
+    state = state_dir()
+    try:
+        bring_up(state, nodes, message, machinery=machinery)
+    except PartFailed as error:
+        logs = state.logs if state.logs.exists() else state.last_logs
+        raise PartFailed(f"{error}\n(all logs: {logs})") from error
 
 
 def bring_up(state: StateDir, nodes: int, say: Say, *, machinery: str = "") -> ClusterFile:
@@ -82,11 +87,9 @@ def bring_up(state: StateDir, nodes: int, say: Say, *, machinery: str = "") -> C
             cluster = _new_cluster(state)
         try:
             started = _start_missing(state, cluster, nodes, machinery, say)
-        except (ControllerError, KeyboardInterrupt, OSError) as error:
+        except (ControllerError, KeyboardInterrupt, OSError):
             if fresh:
                 take_down(state, lambda _: None)
-            if isinstance(error, PartFailed):
-                raise PartFailed(f"{error}\n(all logs: {state.last_logs if fresh else state.logs})") from error
             raise
     if not started:
         address = cluster.parts["controller"].address

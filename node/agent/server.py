@@ -24,7 +24,7 @@ from node.agent.membership import keep_joined
 from node.agent.migrations import Migrations
 from node.agent.service import NodeService
 from node.agent.template import Template
-from node.migration.records import STREAM_VERSION
+from node.migration.wire import STREAM_VERSION
 from protos import controller_pb2, node_pb2, node_pb2_grpc
 
 log = structlog.get_logger()
@@ -36,7 +36,7 @@ SERVER_OPTIONS = [
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
 ]
 
 

@@ -27,6 +27,7 @@ FORK_S = 10.0
 RESTART_FIRST_S = 0.1
 RESTART_MOST_S = 5.0
 HOPELESS = 3
+PROGRESS_STEP = 0.2
 ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
@@ -134,9 +135,13 @@ class Template:
             control.drop_unclaimed()
 
     async def _warm(self, control: Control, pid: int) -> None:
-        """Hand on the progress of the warm-up until the template is ready."""
+        """Say how the warm-up goes, now and then, until the template is ready."""
+        said = 0.0
         while (packet := await control.receive()).verb == "progress":
-            log.info("template.progress", text=packet.text)
+            share, _, text = packet.text.partition(" ")
+            if said == 0.0 or float(share) >= said + PROGRESS_STEP:
+                said = max(float(share), PROGRESS_STEP / 100)
+                log.info("template.progress", done=f"{float(share):.0%}", text=text)
         if packet.verb == "ready":
             log.info("template.ready", pid=pid)
             async with self._changed:

@@ -21,6 +21,7 @@ from node.domain.boot_files import BootFiles
 from node.memory.ram import GuestMemory, PageNumbers
 from protos.common_pb2 import VmSpec
 
+Progress = Callable[[float, str], None]  # share done, from 0 to 1; what is being done
 Records = Mapping[str, npt.NDArray[Any]]
 
 
@@ -86,7 +87,7 @@ class GuestThread(Protocol):
 class Machinery(Protocol):
     """Makes machines."""
 
-    def warm(self, cache: Path, progress: Callable[[str], None]) -> None:
+    def warm(self, cache: Path, progress: Progress) -> None:
         """Do once, before any fork, whatever takes long, and keep its result in `cache`; start no thread."""
         ...
 

@@ -4,24 +4,48 @@ The only file of a node in which hosting meets emulation. It is also where guest
 handed the host's monotonic clock here, and nothing below reads one.
 """
 
+import fcntl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
 from node.boot.entry import BootError
-from node.domain.boot_files import BiosFiles, BootFiles, load
-from node.domain.machinery import GuestMachine, GuestStopped, GuestThread, Refused
+from node.domain.boot_files import BiosFiles, BootFiles, MultibootFiles, load
+from node.domain.machinery import GuestMachine, GuestStopped, GuestThread, Progress, Refused
+from node.guests.builtin import builtin_kernel
+from node.ia32.processor import Engine
+from node.jit import native
 from node.vmm.machine import Machine, MachineConfig, MachineError
 from node.vmm.thread import MachineThread
 from protos.common_pb2 import VmSpec
 
+REHEARSAL_BYTES = 8 << 20
+REHEARSAL_INSTRUCTIONS = 10_000
+
 
 class NativeMachinery:
-    def warm(self, cache: Path, progress: Callable[[str], None]) -> None:
-        """Compile the interpreter, or load it from the cache."""
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+
+    def warm(self, cache: Path, progress: Progress) -> None:
+        """Load the compiled interpreter from the cache; compile it first if it is not there."""
+        with _one_at_a_time(cache, progress):
+            self._engine = native.load(cache, progress)
+        self._rehearse()
+
+    def _rehearse(self) -> None:
+        """Build and run a machine once: what Python and the linker do at a first time is then done before the fork."""
+        spec = VmSpec(memory_bytes=REHEARSAL_BYTES, vmm="native", clock="virtual")
+        boot = MultibootFiles(builtin_kernel(), "idle", ())
+        machine = self.build(spec, boot, incoming=False)
+        assert isinstance(machine, Machine)
+        machine.run_until(REHEARSAL_INSTRUCTIONS)
+        machine.memory.close()
 
     def build(self, spec: VmSpec, boot: BootFiles | None, *, incoming: bool) -> GuestMachine:
+        assert self._engine is not None, "warm comes before build"
         config = MachineConfig(
             memory_bytes=spec.memory_bytes,
             vmm=spec.vmm,
@@ -31,7 +55,7 @@ class NativeMachinery:
         )
         rom = boot.rom if isinstance(boot, BiosFiles) else b""
         try:
-            machine = Machine(config, monotonic_ns=time.monotonic_ns, rom=rom)
+            machine = Machine(config, engine=self._engine, monotonic_ns=time.monotonic_ns, rom=rom)
             if boot is not None and not incoming:
                 machine.enter(load(machine.memory, boot))
         except (MachineError, BootError) as error:
@@ -45,6 +69,19 @@ class NativeMachinery:
         on_first_instruction: Callable[[], None],
     ) -> GuestThread:
         return MachineThread(cast(Machine, machine), on_stopped, on_first_instruction)
+
+
+@contextmanager
+def _one_at_a_time(cache: Path, progress: Progress) -> Iterator[None]:
+    """Nodes that start together compile once: the others wait, and find the result in the cache."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress(0.0, "another process is compiling the interpreter; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 MACHINERY = NativeMachinery()

@@ -146,7 +146,11 @@ async def connect(host: str, port: int, token: str, *, stall_s: float = STALL_S)
     except (OSError, TimeoutError) as error:
         raise LinkLost(f"no page channel to {host}:{port}: {str(error) or 'timed out'}") from None
     link = SocketLink(connecting, stall_s=stall_s)
-    await link.send([_preface(token)])
+    try:
+        await link.send([_preface(token)])
+    except BaseException:
+        await link.close()
+        raise
     return link
 
 
@@ -213,18 +217,20 @@ class PageListener:
 
     async def _hear(self, connected: socket.socket, welcome: "asyncio.Future[SocketLink]") -> None:
         """One caller's preface; the socket is closed unless it is the awaited one."""
-        link = SocketLink(connected, stall_s=self._stall_s)
         said = bytearray(PREFACE_BYTES)
+        admitted = False
         try:
+            link = SocketLink(connected, stall_s=self._stall_s)
             async with asyncio.timeout(PREFACE_S):
                 await link.receive_into(memoryview(said))
             if hmac.compare_digest(said, self._preface) and not welcome.done():
                 welcome.set_result(link)
-        except (LinkLost, TimeoutError):
-            pass  # a stranger: nothing to tell anybody
+                admitted = True
+        except (LinkLost, OSError):
+            pass  # a stranger, or one that hung up: nothing to tell anybody
         finally:
-            if not welcome.done() or welcome.cancelled() or welcome.result() is not link:
-                await link.close()
+            if not admitted:
+                connected.close()
 
 
 class MonotonicClock:

@@ -6,7 +6,7 @@ holds nothing of any domain afterwards.
 
 Control is a SOCK_SEQPACKET socket to the agent, one short text a packet:
 
-    template -> agent   progress TEXT | ready
+    template -> agent   progress SHARE TEXT | ready
     agent -> template   fork NAME           with one file descriptor: the domain's end of its channel
     template -> agent   forked PID          with one file descriptor: the domain's pidfd
                         failed TEXT
@@ -23,6 +23,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 import traceback
 from pathlib import Path
 from typing import NoReturn
@@ -45,7 +46,10 @@ def main() -> None:
     control = socket.socket(fileno=settings.control_fd)
     control.set_inheritable(False)
     kind = machinery.load(settings.machinery)
-    kind.warm(settings.cache, lambda text: _say(control, f"progress {text}"))
+    kind.warm(settings.cache, lambda share, text: _say(control, f"progress {share:.3f} {text}"))
+    if "numba" in sys.modules and not settings.compiled:
+        control.set_inheritable(True)  # it was compiled just now: begin again without the compiler's memory
+        os.execv(sys.executable, [*sys.orig_argv, "--compiled"])
     gc.collect()
     gc.freeze()  # the pages of what exists now stay shared with the domains: no collector writes to them
     _say(control, "ready")
@@ -60,6 +64,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--control-fd", type=int, required=True, help="the inherited socket to the agent")
     parser.add_argument("--cache", required=True, type=Path, help="directory of the compiled interpreter")
     parser.add_argument("--machinery", required=True, help="module:attribute of the machines to make")
+    parser.add_argument("--compiled", action="store_true", help="do not begin again after compiling")
     return parser.parse_args()
 
 

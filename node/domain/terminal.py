@@ -53,6 +53,28 @@ def write_all(descriptor: int, data: bytes, *, enough: Callable[[], bool]) -> No
             data = data[os.write(descriptor, data[: select.PIPE_BUF]) :]
 
 
+class ProgressLine:
+    """How far something long has come: at a terminal one line written over and over, elsewhere a line at each end."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._live = sys.stderr.isatty()
+        self._begun = False
+
+    def __call__(self, share: float, text: str) -> None:
+        if self._live:
+            print(f"\r{self._what} {share:4.0%}  {text:32.32}", end="", file=sys.stderr, flush=True)
+        elif not self._begun:
+            say(self._what)
+        self._begun = True
+
+    def end(self) -> None:
+        if self._begun and self._live:
+            print(f"\r{'':{len(self._what) + 40}}\r", end="", file=sys.stderr, flush=True)
+        elif self._begun:
+            say("done")
+
+
 def say(text: str) -> None:
     """One line for the user, beside the guest's output."""
     print(f"limosa boot: {text}", file=sys.stderr, flush=True)

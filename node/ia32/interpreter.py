@@ -70,7 +70,7 @@ def _advance(c: Cpu, m: Machine) -> None:
     """Up to the next place where interrupts, traps and exceptions are looked at."""
     stepping = c.flags & TF
     held = 0
-    if stepping or c.inhibit:  # one instruction, then look again
+    if stepping or c.inhibit or m.io_ready:  # one instruction, then look again
         held = m.left - 1
         m.slice -= held
         m.left = 1

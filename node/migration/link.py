@@ -8,7 +8,7 @@ faults.py breaks it at a chosen byte, `Captured` below keeps what was sent.
 the twin). No wall clock, no socket, no event loop below this line.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import BinaryIO, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -49,22 +49,18 @@ class Inline:
     """Workers that do it at once."""
 
     def begin(self, work: Callable[[], T]) -> Awaitable[T]:
-        answer = work()
-
-        async def answered() -> T:
-            return answer
-
-        return _Once(answered)
+        return _Answered(work())
 
 
-class _Once(Awaitable[T]):
-    """An awaitable that may be left unawaited without a warning."""
+class _Answered(Awaitable[T]):
+    """An answer that is there; unlike a coroutine it may be left unawaited."""
 
-    def __init__(self, make: Callable[[], Awaitable[T]]) -> None:
-        self._make = make
+    def __init__(self, answer: T) -> None:
+        self._answer = answer
 
-    def __await__(self):  # type: ignore[no-untyped-def]
-        return self._make().__await__()
+    def __await__(self) -> Generator[None, None, T]:
+        yield from ()
+        return self._answer
 
 
 class Captured:

@@ -11,7 +11,7 @@
 """
 
 from node.migration import precopy, stop_and_copy
-from node.migration.commit import CommitAuthority
+from node.migration.commit import CommitAuthority, Verdict
 from node.migration.errors import LinkLost, MigrationError, as_migration_error
 from node.migration.link import Clock, Link, Workers
 from node.migration.machines import SourceMachine
@@ -36,8 +36,14 @@ async def migrate_out(
     observe: Observe | None = None,
     cancel: Cancel | None = None,
 ) -> Report:
-    """Migrate the machine over the link; the report says how it ended and where the VM runs."""
-    phases = ALGORITHMS[plan.algorithm]
+    """Migrate the machine over the link; the report says how it ended and where the VM runs.
+
+    A plan with an unknown algorithm is a ValueError, and nothing has happened.
+    """
+    phases = ALGORITHMS.get(plan.algorithm)
+    if phases is None:
+        await link.close()
+        raise ValueError(f"{plan.algorithm} is no algorithm; there are {' and '.join(ALGORITHMS)}")
     if plan.bandwidth_bytes_per_s:
         link = Shaped(link, clock, plan.bandwidth_bytes_per_s)
     out = Outgoing(
@@ -64,8 +70,8 @@ async def _run(out: Outgoing, phases: tuple[Phase, ...]) -> Report:
             await phase.act(out)
     except BaseException as error:
         failure = as_migration_error(error)
-        if out.asked and out.verdict is None:
-            if isinstance(error, Exception):
+        if out.asked and out.verdict is not Verdict.ABORT:  # it may have committed: hands off the guest
+            if out.verdict is None and isinstance(error, Exception):
                 return _report(out, "undecided", "", failure)
             raise
         _take_back(out)

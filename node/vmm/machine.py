@@ -77,6 +77,9 @@ class Stopped:
     exit_status: int = 0
 
 
+SHUT_DOWN = Stopped("triple-fault", "the guest's processor shut down: a fault while a double fault was being delivered")
+
+
 @dataclass(frozen=True, slots=True)
 class Idle:
     """Halted until a device has something to say: wait this long, or until input arrives."""
@@ -134,11 +137,8 @@ class Machine:
         self._input += data
 
     def advance(self) -> Stopped | Idle | None:
-        """One stretch of execution; None: there is more to do at once. Never ends between the halves of an IN or OUT,
-        the one state that no record holds."""
-        exits = 0
-        while exits < EXITS_A_STRETCH or self.processor.machine.io_ready:
-            exits += 1
+        """One stretch of execution; None: there is more to do at once."""
+        for _ in range(EXITS_A_STRETCH):
             now = self.now
             if self._input:
                 del self._input[: self.platform.serial_input(bytes(self._input), now)]
@@ -176,13 +176,12 @@ class Machine:
         elif exit_reason == EXIT_HALT:
             return self._halted()
         elif exit_reason == EXIT_SHUTDOWN:
-            return Stopped(
-                "triple-fault", "the guest's processor shut down: a fault while a double fault was being delivered"
-            )
+            return SHUT_DOWN
         return None
 
     def _port_access(self) -> Stopped | None:
         self.mode.port_access(self.processor, self.platform, self.now)
+        ended = self.processor.run(1)  # finish the instruction now: its answer is not part of the machine's state
         if self.memory.code_written:
             self.processor.host_wrote_code()
         self._follow_a20()
@@ -193,7 +192,7 @@ class Machine:
             )
         if isinstance(request, Reset):
             return Stopped("reset", f"the guest reset the machine ({request.reason})")
-        return None
+        return SHUT_DOWN if ended == EXIT_SHUTDOWN else None
 
     def _halted(self) -> Stopped | Idle | None:
         """HLT ends with an interrupt; with interrupts disabled nothing can end it: the guest has switched itself

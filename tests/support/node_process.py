@@ -83,9 +83,9 @@ class NodeProcess:
     async def states(self) -> dict[str, int]:
         return {vm.spec.name: vm.state for vm in (await self.call("ListVms", node_pb2.ListVmsRequest())).vms}
 
-    async def read_console(self, name: str, until: str, from_offset: int = 0) -> tuple[int, str]:
+    async def read_console(self, name: str, until: str, from_offset: int = 0, typed: str = "") -> tuple[int, str]:
         """Console output from `from_offset` until it contains `until`; the offset of the first byte and the text."""
-        first = node_pb2.ConsoleInput(vm=name, from_offset=from_offset)
+        first = node_pb2.ConsoleInput(vm=name, from_offset=from_offset, data=typed.encode())
         call = self.stub.Console(_kept_open(first), timeout=CALL_S)
         offset, text = -1, ""
         async for output in call:
@@ -131,11 +131,11 @@ async def _kept_open(*messages: Any) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
-async def node(name: str, state: Path, *arguments: str) -> AsyncIterator[NodeProcess]:
+async def node(name: str, state: Path, *arguments: str, machinery: str = TWINS) -> AsyncIterator[NodeProcess]:
     """A serving node; at the end SIGTERM (unless the test killed it), and everything of it must be gone."""
     address_file = state / f"{name}.address"
     with (state / f"{name}.log").open("wb") as log:
-        command = [sys.executable, "-m", "node", "--name", name, "--state", str(state), "--machinery", TWINS]
+        command = [sys.executable, "-m", "node", "--name", name, "--state", str(state), "--machinery", machinery]
         command += ["--address-file", str(address_file), *arguments]
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
     try:

@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from node.domain.boot_files import BootFiles, LinuxFiles
-from node.domain.machinery import GuestMachine, GuestStopped, Refused
+from node.domain.machinery import GuestMachine, GuestStopped, Progress, Refused
 from node.memory.ram import PAGE, GuestMemory, PageNumbers
 from protos.common_pb2 import VmSpec
 
@@ -222,8 +222,8 @@ class TwinThread:
 class TwinMachinery:
     """node.domain.machinery.Machinery over twins."""
 
-    def warm(self, cache: Path, progress: Callable[[str], None]) -> None:
-        progress("nothing to compile in a twin")
+    def warm(self, cache: Path, progress: Progress) -> None:
+        progress(1.0, "nothing to compile in a twin")
 
     def build(self, spec: VmSpec, boot: BootFiles | None, *, incoming: bool) -> TwinMachine:
         if incoming or boot is None:

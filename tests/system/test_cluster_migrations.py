@@ -4,7 +4,6 @@ import re
 import signal
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -40,23 +39,24 @@ def test_there_and_back_with_reports_that_add_up(tmp_path: Path) -> None:
 def test_the_console_of_a_command_has_neither_gap_nor_repetition_over_migrations(tmp_path: Path) -> None:
     with real_cluster(tmp_path) as c:
         c.start("a", "n1", "tick=500", "echo=1")
-        console = subprocess.Popen(
-            c.command("console", "a"), env=c.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        assert console.stdin is not None and console.stdout is not None
         output = bytearray()
-        threading.Thread(target=lambda: output.extend(console.stdout.read()), daemon=True).start()
-        for target in ("n2", "n1", "n2"):
-            c.limosa("migrate", "a", target)
-            console.stdin.write(f"typed-{target}".encode())
-            console.stdin.flush()
-        time.sleep(1)
-        c.kill("controller")
-        c.up(2)
-        before = c.vm("a")["console_bytes"]
-        c.until(lambda: c.vm("a")["console_bytes"] > before + 100)
-        c.limosa("stop", "a")
-        assert console.wait(timeout=30) == 0
+        with subprocess.Popen(
+            c.command("console", "a"), env=c.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as console:
+            assert console.stdin is not None and console.stdout is not None
+            reader = threading.Thread(target=lambda: output.extend(console.stdout.read()), daemon=True)
+            reader.start()
+            for target in ("n2", "n1", "n2"):
+                c.limosa("migrate", "a", target)
+                console.stdin.write(f"typed-{target}".encode())
+                console.stdin.flush()
+            c.kill("controller")
+            c.up(2)
+            before = c.vm("a")["console_bytes"]
+            c.until(lambda: c.vm("a")["console_bytes"] > before + 100)
+            c.limosa("stop", "a")
+            assert console.wait(timeout=30) == 0
+            reader.join(timeout=30)
         ticks = [int(n) for n in re.findall(rb"tick (\d+)", bytes(output))]
         assert ticks == list(range(1, len(ticks) + 1)) and len(ticks) > 20
         assert output.count(b"typed-n2") == 2 and output.count(b"typed-n1") == 1

@@ -19,7 +19,7 @@ from node.migration.pages import PageLanding
 from node.migration.report import Report, unbalanced
 from node.migration.source import migrate_out
 from node.migration.target import Held, migrate_in
-from node.migration.twin import TwinMachine
+from node.migration.twin import TwinMachine, Writes, run_writer
 
 BOUND_S = 30.0  # on every wait of these tests
 T = TypeVar("T")
@@ -72,7 +72,9 @@ async def migrate(
     async def into() -> Held:
         return await migrate_in(target, await listener.accept(), "m", clock=clock, workers=threads)
 
+    guest = asyncio.create_task(run_writer(source, Writes(pages=500, per_tick=20), clock, seed=1))
     ended = await bounded(asyncio.gather(out(), into(), return_exceptions=True))
+    guest.cancel()
     return ended[0], ended[1]
 
 

@@ -13,7 +13,7 @@ from node.ia32.faults import FAULT
 from node.ia32.processor import PlainEngine, Processor
 from node.ia32.reset import reset
 from node.ia32.segments import load_segment, refresh, set_level
-from node.ia32.state import CPU, CR0_ET, CR0_PE, CS, DS, ES, ESP, FS, GS, LDTR, OP, SS, TR, VM
+from node.ia32.state import CPU, CR0_ET, CR0_PE, CS, DS, ES, ESP, FS, GS, LDTR, LEAVE_FAULT, OP, SS, TR, VM
 from node.jitted import new_record
 from node.memory.ram import GuestMemory
 
@@ -140,6 +140,7 @@ class World:
     def fault(self, before: Any) -> tuple[int, int] | None:
         if self.m.fault == 0:
             return None
+        assert self.m.leave == LEAVE_FAULT
         before["cr2"], before["dr"][:, 6] = self.c.cr2, self.c.dr[6]
         changed = [name for name in CPU.names or () if not np.array_equal(before[name], self.cpu_array[name])]
         assert changed == [], f"a fault changed {changed}"

@@ -416,3 +416,19 @@ def test_real_mode_vectors_beyond_the_table_shut_down_in_the_end() -> None:
     world.c.idt_limit = 3
     raise_and_deliver(world, UD, -1)
     assert world.m.exit == EXIT_SHUTDOWN
+
+
+@pytest.mark.parametrize(("limit", "handled"), [(0x10 * 4 + 3, True), (0x10 * 4 + 2, False)])
+def test_a_real_mode_vector_must_lie_whole_within_the_table(limit: int, handled: bool) -> None:
+    world = World()
+    world.enter_real()
+    world.c.idt_limit = limit
+    assert world.do(int_n, imm=0x10) == (None if handled else (GP, 0))
+
+
+def test_a_real_mode_handler_beyond_the_code_limit_is_refused() -> None:
+    world = World()
+    world.enter_real()
+    world.poke(0x2000 + 0x10 * 4, 0xF000_1234)
+    world.c.limit[CS] = 0x1233
+    assert world.do(int_n, imm=0x10) == (GP, 0)

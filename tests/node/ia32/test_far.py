@@ -356,3 +356,30 @@ def test_real_mode_iret_may_change_iopl_but_not_vm() -> None:
         world.poke(0xA000 + 4 * i, word)
     assert world.do(iret, 4) is None
     assert eflags(world.c) == IF | IOPL_MASK | AC | 2
+
+
+@pytest.mark.parametrize("esp", [1, 3])
+def test_a_real_mode_call_that_splits_a_word_at_64_kib_changes_nothing(esp: int) -> None:
+    world = World()
+    world.enter_real()
+    world.c.gpr[ESP] = esp
+    assert world.do(far_direct, 2, CALL, length=5, imm=0x20, disp=0xF000) == (SS_, 0)
+
+
+def test_indirect_operands_beyond_their_segment_are_refused() -> None:
+    world = World()
+    world.enter_real()
+    assert world.do(far_indirect, 2, JUMP, disp=0xFFFF, scale=4) == (GP, 0)
+    assert world.do(far_indirect, 2, JUMP, disp=0xFFFD, scale=4) == (GP, 0)
+    world.c.gpr[ESP] = 0xFFFF
+    assert world.do(return_far, 2) == (SS_, 0)
+    assert world.do(iret, 2) == (SS_, 0)
+
+
+def test_a_wide_real_mode_return_beyond_the_segment_is_refused() -> None:
+    world = World()
+    world.enter_real()
+    world.poke(0xA000, 0x1_0000)
+    world.poke(0xA004, 0x500)
+    assert world.do(return_far, 4) == (GP, 0)
+    assert world.do(iret, 4) == (GP, 0)

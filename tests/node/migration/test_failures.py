@@ -18,6 +18,7 @@ from node.migration.policy import Limits
 from node.migration.rehearsal import Rehearsal, Scenario, rehearse
 from node.migration.report import unbalanced
 from node.migration.source import migrate_out
+from node.migration.target import migrate_in
 from node.migration.twin import TwinMachine, Writes
 from node.migration.virtual import SECOND_NS, Interrupted, VirtualTime
 
@@ -216,3 +217,32 @@ def test_the_interruption_itself_goes_on_to_whoever_threw_it() -> None:
         task.result()
     assert machine.running
     machine.memory.close()
+
+
+def test_a_failure_after_the_commit_never_touches_the_guest() -> None:
+    """The verdict is heard, and then the clock breaks: whoever sees it, the source must not run again."""
+
+    class Breaking(VirtualTime):
+        broken = False
+
+        def now_ns(self) -> int:
+            if self.broken:
+                raise OSError("the clock is gone")
+            return super().now_ns()
+
+    class Commits:
+        async def decide(self, ready: object) -> Verdict:
+            time.broken = True
+            return Verdict.COMMIT
+
+    time = Breaking()
+    source, target = TwinMachine(8192, running=True), TwinMachine(8192)
+    near, far = pair(time)
+    coroutine = migrate_out(source, near, Plan("m"), clock=time, workers=Inline(), authority=Commits())
+    task = time.spawn("source", coroutine)
+    time.spawn("target", migrate_in(target, far, "m", clock=time, workers=Inline()))
+    while not task.done:
+        time.step()
+    assert isinstance(task.error, OSError) and not source.running
+    source.memory.close()
+    target.memory.close()
