@@ -17,8 +17,8 @@ from node.jit.native import DIGEST_BYTES, object_path
 
 def build(cache: Path) -> None:
     """Write aside and rename: readers see the whole file or none. Raises OSError if the cache cannot be written."""
+    path = object_path(cache)  # by the sources that this process has read, whatever they are when it is done
     code = compose(lambda share, what: print(f"{share:.3f} {what}", flush=True))
-    path = object_path(cache)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as aside:
         aside.write(hashlib.sha256(code).digest()[:DIGEST_BYTES] + code)

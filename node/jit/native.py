@@ -45,10 +45,10 @@ def object_path(cache: Path) -> Path:
     return cache / cache_key() / "interpreter.o"
 
 
-def cached(cache: Path) -> bytes | None:
+def verified(path: Path) -> bytes | None:
     """The object code, unless it is not there, or its checksum says that the file is not what was written."""
     try:
-        content = object_path(cache).read_bytes()
+        content = path.read_bytes()
     except OSError:
         return None
     digest, code = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
@@ -57,7 +57,7 @@ def cached(cache: Path) -> bytes | None:
 
 def object_code(cache: Path, progress: Progress) -> bytes:
     """From the cache, or compiled now, by a process of its own."""
-    code = cached(cache)
+    code = verified(object_path(cache))
     if code is not None:
         return code
     try:
@@ -72,6 +72,7 @@ def _compiled(cache: Path, progress: Progress) -> bytes:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=cache):
         pass  # fails now rather than after a minute's work
+    path = object_path(cache)
     command = [sys.executable, "-m", "node.jit.build", str(cache)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=NODE.parent, text=True
@@ -80,7 +81,7 @@ def _compiled(cache: Path, progress: Progress) -> bytes:
         for line in build.stdout:
             share, _, what = line.strip().partition(" ")
             progress(float(share), what)
-    code = cached(cache)
+    code = verified(path)
     if code is None:
         raise CompileFailed(
             f"compiling the interpreter failed (exit status {build.returncode}); its messages stand above"

@@ -1,0 +1,242 @@
+"""One instruction to be executed at level 3 from a given state, and what came of it.
+
+These are the words in which the interpreter, unicorn and the host's own processor are compared.
+
+Memory is the same for all: one page of code and a window of two pages; everything around them is unmapped. A `Setting`
+is the segments: flat 32-bit, or a local descriptor table with 16-bit code and stack, limits, an expand-down and a
+read-only segment.
+"""
+
+from dataclasses import dataclass
+from random import Random
+
+from node.ia32.encodings import operand_letters
+from node.ia32.operands import mask_of
+from node.ia32.rows import Row
+from node.ia32.state import (
+    ATTR_D,
+    ATTR_DC,
+    ATTR_G,
+    ATTR_RW,
+    CS,
+    DF,
+    DS,
+    EAX,
+    EBP,
+    EBX,
+    ECX,
+    EDI,
+    EDX,
+    ES,
+    ESI,
+    ESP,
+    FS,
+    GS,
+    IF,
+    M16,
+    M32,
+    OF,
+    SS,
+    STATUS_FLAGS,
+    TF,
+)
+from tests.support.encode import Instruction, aim, instruction, is_string
+
+CODE, WINDOW, WINDOW_BYTES, PAGE = 0x2_0000, 0x3_0000, 0x2000, 0x1000  # where real mode reaches them too
+DB, PAGE_FAULT = 1, 14
+USER_DATA, USER_CODE = 0xF3, 0xFB  # access bytes: present, level 3, accessed
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    selector: int
+    base: int
+    limit: int  # in bytes
+    attr: int  # as in Cpu.attr
+
+
+FLAT = ATTR_D | ATTR_G
+FLAT_CODE, FLAT_DATA = Segment(0x23, 0, M32, USER_CODE | FLAT), Segment(0x2B, 0, M32, USER_DATA | FLAT)
+LIMITED = Segment(0x07, WINDOW, 0x17FF, USER_DATA)
+DOWN = Segment(0x0F, WINDOW - 0x2000, 0x27FF, USER_DATA | ATTR_DC)  # offsets above 27FF are valid
+CODE_16, STACK_16 = Segment(0x17, CODE, M16, USER_CODE), Segment(0x1F, WINDOW, M16, USER_DATA)
+DATA_16, EXTRA_16 = Segment(0x27, WINDOW, 0x1EFF, USER_DATA), Segment(0x2F, WINDOW - 0x4000, M16, USER_DATA)
+READ_ONLY = Segment(0x37, WINDOW - 0x1000, 0x2FFF, USER_DATA & ~ATTR_RW)
+LOCAL_TABLE = (LIMITED, DOWN, CODE_16, STACK_16, DATA_16, EXTRA_16, READ_ONLY)
+
+Setting = dict[int, Segment]
+SETTINGS: dict[str, Setting] = {
+    "flat": {CS: FLAT_CODE, SS: FLAT_DATA, DS: FLAT_DATA, ES: FLAT_DATA, FS: LIMITED, GS: DOWN},
+    "16-bit": {CS: CODE_16, SS: STACK_16, DS: DATA_16, ES: EXTRA_16, FS: READ_ONLY, GS: DOWN},
+    "mixed": {CS: FLAT_CODE, SS: STACK_16, DS: READ_ONLY, ES: LIMITED, FS: FLAT_DATA, GS: EXTRA_16},
+    "wide stack": {CS: CODE_16, SS: FLAT_DATA, DS: LIMITED, ES: FLAT_DATA, FS: DOWN, GS: DATA_16},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    instruction: Instruction
+    setting: str
+    gpr: tuple[int, ...]
+    eip: int
+    eflags: int
+    window: bytes
+
+    @property
+    def code(self) -> bytes:
+        return bytes(self.instruction.code)
+
+    @property
+    def code_linear(self) -> int:
+        return SETTINGS[self.setting][CS].base + self.eip
+
+    def __str__(self) -> str:
+        registers = " ".join(f"{v:08x}" for v in self.gpr)
+        return f"{self.code.hex(' ')} [{self.setting}] gpr {registers} eip {self.eip:x} eflags {self.eflags:x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`vector` DB: the instruction was executed (a single-step trap followed); else the exception it raised."""
+
+    vector: int
+    error: int
+    gpr: tuple[int, ...]
+    eip: int
+    eflags: int
+    cr2: int  # 0 unless a page fault
+    window: bytes
+
+
+def is_wide(setting: str) -> bool:
+    return bool(SETTINGS[setting][CS].attr & ATTR_D)
+
+
+def random_case(rng: Random, row: Row, setting: str) -> Case:
+    made = instruction(rng, row, wide=is_wide(setting))
+    gpr = [interesting(rng) for _ in range(8)]
+    window = bytearray(rng.randbytes(WINDOW_BYTES))
+    _registers(rng, made, SETTINGS[setting], gpr)
+    _operands(rng, made, SETTINGS[setting], gpr, window)
+    eflags = rng.getrandbits(12) & (STATUS_FLAGS | DF) | IF | TF | 2
+    return Case(made, setting, tuple(gpr), _eip(rng, made, setting), eflags, bytes(window))
+
+
+def interesting(rng: Random) -> int:
+    kind = rng.randrange(4)
+    if kind == 0:
+        return rng.getrandbits(32)
+    if kind == 1:
+        return rng.choice((0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, M32))
+    if kind == 2:
+        return rng.getrandbits(8)
+    return (1 << rng.randrange(33)) - 1
+
+
+def _eip(rng: Random, made: Instruction, setting: str) -> int:
+    base = SETTINGS[setting][CS].base
+    last = CODE + PAGE - len(made.code)  # ends with the page
+    pick = rng.random()
+    linear = last if pick < 0.08 else last + rng.randrange(1, 16) if pick < 0.1 else rng.randrange(CODE, last)
+    return min(linear, CODE + PAGE - 1) - base
+
+
+def _place(rng: Random, setting: Setting, seg: int) -> int:
+    """An offset in `seg` of an operand in the window, now and then around its edges or its page boundary."""
+    pick = rng.random()
+    if pick < 0.8:
+        linear = WINDOW + rng.randrange(0x100, WINDOW_BYTES - 0x100)
+    elif pick < 0.9:
+        linear = WINDOW + PAGE + rng.randrange(-16, 16)
+    elif pick < 0.95:
+        linear = WINDOW + rng.randrange(-8, 8)
+    else:
+        linear = WINDOW + WINDOW_BYTES + rng.randrange(-16, 8)
+    if setting[seg].base and rng.random() < 0.1:
+        linear = setting[seg].base + setting[seg].limit + rng.randrange(-8, 4)
+    return linear - setting[seg].base & M32
+
+
+def _registers(rng: Random, made: Instruction, setting: Setting, gpr: list[int]) -> None:
+    """Stack and string registers point into the window; counts are small; dividends mostly divide."""
+    row, name = made.row, made.row.semantic.__name__
+    mask = (1 << made.address_bits) - 1
+
+    def point(register: int, seg: int, bits: int) -> None:
+        low = (1 << bits) - 1
+        gpr[register] = gpr[register] & ~low & M32 | _place(rng, setting, seg) & low
+
+    stack_bits = 32 if setting[SS].attr & ATTR_D else 16
+    if rng.random() < 0.97:
+        point(ESP, SS, stack_bits)
+    if name in ("enter", "leave"):
+        point(EBP, SS, stack_bits)
+    if is_string(row):
+        point(ESI, made.seg, made.address_bits)
+        point(EDI, ES, made.address_bits)
+        gpr[ECX] = gpr[ECX] & ~mask & M32 | rng.choice((0, 1, 2, rng.randrange(40)))
+    if name == "xlat":
+        point(EBX, made.seg, made.address_bits)
+    if name == "loop":
+        gpr[ECX] = gpr[ECX] & ~mask & M32 | rng.choice((0, 1, 2, mask))
+    if name.startswith("divide") and rng.random() < 0.7:
+        gpr[EDX] = rng.choice((0, 0, M32, rng.getrandbits(4)))
+        gpr[EAX] = rng.choice((gpr[EAX], gpr[EAX] & 0xFF))
+
+
+def _operands(rng: Random, made: Instruction, setting: Setting, gpr: list[int], window: bytearray) -> None:
+    name = made.row.semantic.__name__
+    if made.address is not None:
+        offset = _place(rng, setting, made.seg)
+        aim(made, gpr, offset)
+        if name == "bit_reg" and made.reg is not None and made.reg not in (made.address.base, made.address.index):
+            gpr[made.reg] = gpr[made.reg] & ~0xFFFF & M32 if made.size == 2 else 0
+            gpr[made.reg] |= rng.randrange(-0x4000, 0x4000) & mask_of(made.size)
+    if name.startswith("cmpxchg") and rng.random() < 0.5:
+        _let_compare(made, setting, gpr, window)
+
+
+def _let_compare(made: Instruction, setting: Setting, gpr: list[int], window: bytearray) -> None:
+    """Make the accumulator equal to the operand, as far as that is possible."""
+    size = 1 if "b" in operand_letters(made.row)[0] else made.size
+    if made.address is None:
+        assert made.rm is not None
+        gpr[EAX] = gpr[made.rm] if size > 1 else gpr[EAX] & ~0xFF | gpr[made.rm & 3] >> (made.rm & 4) * 2 & 0xFF
+        return
+    at = made.address.offset(gpr) + setting[made.seg].base - WINDOW & M32
+    if at + 8 <= WINDOW_BYTES:
+        window[at : at + 4] = gpr[EAX].to_bytes(4, "little")
+        window[at + 4 : at + 8] = gpr[EDX].to_bytes(4, "little")
+
+
+def undefined_flags(case: Case) -> int:
+    """Status flags that the manual leaves undefined after this very case: the row says it for any count of a shift."""
+    made = case.instruction
+    name = made.row.semantic.__name__
+    if name not in ("shift", "rotate", "shift_double"):
+        return made.row.undefined
+    letters = operand_letters(made.row)
+    count = 1 if letters[-1] == "1" else case.gpr[ECX] & 31 if letters[-1] == "CL" else made.immediate & 31
+    if count == 0:
+        return 0
+    return made.row.undefined & ~OF if count == 1 else made.row.undefined
+
+
+def differences(case: Case, expected: Outcome, actual: Outcome, flags: int) -> list[str]:
+    """What does not agree, `flags` being the bits of EFLAGS that count."""
+    found = []
+    if expected.vector == DB == actual.vector:
+        flags &= ~undefined_flags(case)
+    for name in ("vector", "error", "eip", "cr2"):
+        if getattr(expected, name) != getattr(actual, name):
+            found.append(f"{name} {getattr(expected, name):#x}, ours {getattr(actual, name):#x}")
+    for i, (value, our_value) in enumerate(zip(expected.gpr, actual.gpr, strict=True)):
+        if value != our_value:
+            found.append(f"gpr[{i}] {value:08x}, ours {our_value:08x}")
+    if (expected.eflags ^ actual.eflags) & flags:
+        found.append(f"eflags {expected.eflags & flags:x}, ours {actual.eflags & flags:x}")
+    if expected.window != actual.window:
+        at = next(i for i in range(WINDOW_BYTES) if expected.window[i] != actual.window[i])
+        theirs, ours = expected.window[at : at + 16].hex(), actual.window[at : at + 16].hex()
+        found.append(f"memory at {WINDOW + at:x}: {theirs}, ours {ours}")
+    return found
