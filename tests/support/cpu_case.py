@@ -45,6 +45,7 @@ from tests.support.encode import Instruction, aim, instruction, is_string
 CODE, WINDOW, WINDOW_BYTES, PAGE = 0x2_0000, 0x3_0000, 0x2000, 0x1000  # where real mode reaches them too
 DB, PAGE_FAULT = 1, 14
 USER_DATA, USER_CODE = 0xF3, 0xFB  # access bytes: present, level 3, accessed
+REAL_ATTR = 0x93
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,23 @@ READ_ONLY = Segment(0x37, WINDOW - 0x1000, 0x2FFF, USER_DATA & ~ATTR_RW)
 LOCAL_TABLE = (LIMITED, DOWN, CODE_16, STACK_16, DATA_16, EXTRA_16, READ_ONLY)
 
 Setting = dict[int, Segment]
-SETTINGS: dict[str, Setting] = {
+PROTECTED: dict[str, Setting] = {
     "flat": {CS: FLAT_CODE, SS: FLAT_DATA, DS: FLAT_DATA, ES: FLAT_DATA, FS: LIMITED, GS: DOWN},
     "16-bit": {CS: CODE_16, SS: STACK_16, DS: DATA_16, ES: EXTRA_16, FS: READ_ONLY, GS: DOWN},
     "mixed": {CS: FLAT_CODE, SS: STACK_16, DS: READ_ONLY, ES: LIMITED, FS: FLAT_DATA, GS: EXTRA_16},
     "wide stack": {CS: CODE_16, SS: FLAT_DATA, DS: LIMITED, ES: FLAT_DATA, FS: DOWN, GS: DATA_16},
 }
+
+
+def _paragraph(linear: int) -> Segment:
+    return Segment(linear >> 4, linear, M16, REAL_ATTR)
+
+
+REAL: Setting = {
+    CS: _paragraph(CODE), SS: _paragraph(WINDOW), DS: _paragraph(WINDOW - 0x120), ES: _paragraph(WINDOW - 0x4000),
+    FS: _paragraph(WINDOW - 0x10), GS: _paragraph(WINDOW - 0x8000),
+}  # fmt: skip
+SETTINGS: dict[str, Setting] = {**PROTECTED, "real": REAL}
 
 
 @dataclass(frozen=True, slots=True)

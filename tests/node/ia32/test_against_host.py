@@ -13,7 +13,7 @@ import pytest
 
 from node.ia32.rows import Row
 from node.ia32.state import AC, DF, GP, ID, IF, NT, SS_, STATUS_FLAGS, TF
-from tests.support.cpu_case import DB, SETTINGS, Case, Outcome, differences, random_case
+from tests.support.cpu_case import DB, PROTECTED, Case, Outcome, differences, random_case
 from tests.support.encode import named_rows
 from tests.support.engine import engine_named
 from tests.support.host_cpu import HostCpu
@@ -88,7 +88,7 @@ def native() -> Iterator[UserWorld]:
 
 def compare(name: str, ours: UserWorld, host: HostCpu, cases: int) -> None:
     rng = random_for(f"{name} in {cases} cases")
-    for setting in SETTINGS:
+    for setting in PROTECTED:
         for _ in range(cases):
             case = random_case(rng, ROWS[name], setting)
             if is_comparable(case):
