@@ -25,7 +25,7 @@ from controller.cli.units import format_ns
 from controller.errors import ControllerError, Internal, Usage
 
 SERVICE_WAIT_S = 30.0
-NODE_WAIT_S = 240.0  # the first ever start compiles the interpreter
+NODE_WAIT_S = 620.0  # the first ever start compiles the interpreter; the node itself gives up at 600
 SAY_EVERY_S = 5.0
 POLL_S = 0.05
 LOG_LINES = 15
