@@ -1,8 +1,8 @@
 """Programs without sense, for comparing engines: random instructions or bytes in a loop that nothing leaves.
 
 Every exception returns behind the byte that raised it, folded into the two code pages, so that wild jumps, faults, code
-that overwrites itself and misread immediates only make the run more varied. Time, ports and interrupts are a function of
-the run itself. A level 0 program may also end in a shutdown, which must then come at the same instruction everywhere.
+that overwrites itself and misread immediates only make the run more varied. Time, ports and interrupts are a function
+of the run itself. A level 0 program may also end in a shutdown, which must then come at the same instruction for all.
 """
 
 from dataclasses import dataclass
@@ -213,19 +213,19 @@ class SoupWorld(UserWorld):
         """Raise the interrupt line; it falls when the processor takes the interrupt."""
         self.processor.machine.interrupt_line = 1
 
-    def state(self) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+    def state(self) -> dict[str, np.ndarray]:
         """Every architectural bit, and which pages were written."""
         self.processor.engine.materialise()
         parts = {name: self.processor.cpu_array[name][0].copy() for name in self.processor.cpu_array.dtype.names or ()}
         return {**parts, "memory": self.memory.bytes.copy(), "dirty": self.memory.dirty.copy()}
 
 
-def disagreement(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> str:  # type: ignore[type-arg]
+def disagreement(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> str:
     """What is not the same in two states, or nothing."""
     return "; ".join(_difference(name, one[name], other[name]) for name in one if (one[name] != other[name]).any())
 
 
-def _difference(name: str, one: np.ndarray, other: np.ndarray) -> str:  # type: ignore[type-arg]
+def _difference(name: str, one: np.ndarray, other: np.ndarray) -> str:
     if one.size < 20:
         return f"{name} {one} and {other}"
     places = np.flatnonzero(one != other)[:8]
