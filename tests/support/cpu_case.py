@@ -7,6 +7,7 @@ is the segments: flat 32-bit, or a local descriptor table with 16-bit code and s
 read-only segment.
 """
 
+import struct
 from dataclasses import dataclass
 from random import Random
 
@@ -54,6 +55,12 @@ class Segment:
     base: int
     limit: int  # in bytes
     attr: int  # as in Cpu.attr
+
+    def descriptor(self) -> bytes:
+        limit = self.limit >> 12 if self.attr & ATTR_G else self.limit
+        low = limit & 0xFFFF | (self.base & 0xFFFF) << 16
+        high = self.base >> 16 & 0xFF | (self.attr & 0xFF) << 8 | limit & 0xF_0000 | (self.attr & 0xF00) << 12
+        return struct.pack("<II", low, high | self.base & 0xFF00_0000)
 
 
 FLAT = ATTR_D | ATTR_G
