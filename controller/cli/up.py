@@ -16,10 +16,10 @@ from typing import Annotated
 
 import typer
 
+from controller.cli.compiling import Compiling
 from controller.cli.down import take_down
 from controller.cli.health import serving
 from controller.cli.output import message
-from controller.cli.compiling import Compiling
 from controller.cli.processes import Process, alive, spawn, tail
 from controller.cli.session import Session
 from controller.cli.state import ClusterFile, Part, StateDir, state_dir
