@@ -11,13 +11,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from node.jit.native import DIGEST_BYTES, cached, object_path
+from node.jit.native import DIGEST_BYTES, object_path, verified
 
 
 def build(cache: Path) -> None:
     """Write aside and rename: readers see the whole file or none. Raises OSError if the cache cannot be written."""
     path = object_path(cache)  # by the sources that this process has read, whatever they are when it is done
-    if cached(cache) is not None:
+    if verified(path) is not None:
         return
     from node.jit.compose import compose  # numba: only when there is something to compile
 
