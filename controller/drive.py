@@ -69,6 +69,7 @@ class Drive:
         self._id = row.id
         self._began_ns = around.clock.monotonic_ns()
         self._ready_ns = 0  # when ready_to_commit arrived; 0: by an earlier life of the controller
+        self._activation_ns = 0  # what the target says its part of the resume took; 0: it did not say
         self._endpoint = node_pb2.PrepareIncomingReply()
         self.live = Live(row.record)
 
@@ -206,14 +207,20 @@ class Drive:
             )
             record.total_ns = max(record.downtime_ns, self._clock.unix_ns() - record.started_unix_ns)
         record.runs_on = row.target
-        text = f"runs on {row.target} after a downtime of {record.downtime_ns / 1e6:.1f} ms"
+        own = (
+            f", {self._activation_ns / 1e6:.1f} ms of it in {row.target}'s own activation"
+            if self._activation_ns
+            else ""
+        )
+        text = f"runs on {row.target} after a downtime of {record.downtime_ns / 1e6:.1f} ms{own}"
         self._journal.step_migration(row.id, "activated", text=text, record=record)
 
     async def _activated(self, row: MigrationRow) -> bool:
         """One attempt. The target's own word decides what an error means."""
         target = self._target(row)
         try:
-            await target.activate_incoming(row.id)
+            reply = await target.activate_incoming(row.id)
+            self._activation_ns = reply.resume_ns
             return True
         except NodeUnreachable:
             return False

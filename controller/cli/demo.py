@@ -93,7 +93,7 @@ def check_dirty(output: bytes) -> str:
 
 def check_loop(output: bytes) -> str:
     """The shell's loop counts; its lines must be all there, once."""
-    numbers = [int(number) for number in re.findall(rb"^loop (\d+)\r?$", output, re.MULTILINE)]
+    numbers = [int(number) for number in re.findall(rb"^loop (\d+)\r?\n", output, re.MULTILINE)]
     if not numbers:
         raise Internal("the guest's loop printed nothing")
     _in_order(numbers, "lines of the loop")

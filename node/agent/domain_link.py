@@ -40,7 +40,7 @@ class DomainLink:
         self._ids = count(1)
         self._answers: dict[int, asyncio.Future[Envelope]] = {}
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._following = asyncio.create_task(self._follow(), name=f"domain {forked.pid}")
+        self.following = asyncio.create_task(self._follow(), name=f"domain {forked.pid}")
 
     @classmethod
     async def to(cls, forked: ForkedDomain, on_notice: Callable[[Envelope], None]) -> "DomainLink":

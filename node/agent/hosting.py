@@ -29,6 +29,7 @@ from protos.node_pb2 import MigrationEvent, NodeEvent, VmInfo
 log = structlog.get_logger()
 
 MIB = 1 << 20
+INPUT_BYTES = 1 << 16  # in one message to a domain
 
 
 class Hosting:
@@ -48,6 +49,7 @@ class Hosting:
         self._unix_ns = unix_ns
         self._template = template
         self._blobs = blobs
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def vm(self, name: str) -> HostedVm:
         try:
@@ -62,7 +64,8 @@ class Hosting:
         there = self.vms.get(spec.name)
         if there is not None and request_id and there.request_id == request_id:
             async with there.lock:
-                return await there.describe()
+                if there.state is not State.GONE:
+                    return await there.describe()
         vm = self.admit(spec, request_id)
         async with vm.lock:
             try:
@@ -125,7 +128,9 @@ class Hosting:
             await self.remove(vm, Event.DESTROY, "destroyed")
 
     async def serial_input(self, name: str, data: bytes) -> None:
-        await self.vm(name).process.ask(console_input=data)
+        process = self.vm(name).process
+        for begin in range(0, len(data), INPUT_BYTES):
+            await process.ask(console_input=data[begin : begin + INPUT_BYTES])
 
     async def describe_all(self) -> list[VmInfo]:
         return list(await asyncio.gather(*(vm.describe() for vm in self._built())))
@@ -166,6 +171,9 @@ class Hosting:
         link.ended.add_done_callback(lambda ended: notices.put(Death(ended.result())))
         link.ended.add_done_callback(lambda _: self._template.forget(forked.pid))
         vm.link, vm.notices = link, notices
+        for task in (link.following, notices.acting):  # they outlive the VM's interest in them: nobody else holds them
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         named = {digest: str(path) for digest, path in zip(digests, paths, strict=True)}
         await link.ask(build=Build(spec=vm.spec, incoming=bool(migration_id), migration_id=migration_id, files=named))
         if not migration_id:
@@ -191,7 +199,7 @@ class Hosting:
             await notices.settled()  # "ready" or "failed", if the domain said so before it answered
         async with vm.lock:
             migration.verdict = "cancelled"
-            if vm.state is State.DECIDING:
+            if vm.state in (State.DECIDING, State.LOST):
                 vm.apply(Event.CANCEL)
 
     async def _start(self, vm: HostedVm) -> None:
@@ -231,12 +239,23 @@ class Hosting:
                 return  # of a process that was let go meanwhile
             if isinstance(notice, Death):
                 await self._process_died(vm, notice.how)
-            elif notice.WhichOneof("body") == "info":
-                vm.remember(notice.info)
-            elif notice.WhichOneof("body") == "state_changed":
-                await self._guest_ended(vm, notice.state_changed)
-            elif notice.WhichOneof("body") == "migration_event":
-                await self._migration_event(vm, notice.migration_event)
+                return
+            try:
+                await self._believe(vm, notice)
+            except Exception as error:  # a domain that reports what cannot be is broken: its death is the next notice
+                log.exception("domain.impossible", vm=vm.name, error=str(error))
+                await vm.process.kill()
+
+    async def _believe(self, vm: HostedVm, report: Envelope) -> None:
+        kind = report.WhichOneof("body")
+        if kind == "info":
+            vm.remember(report.info)
+        elif kind == "state_changed":
+            await self._guest_ended(vm, report.state_changed)
+        elif kind == "migration_event":
+            await self._migration_event(vm, report.migration_event)
+        else:
+            raise FailedPrecondition(f"a domain does not report {kind!r}")
 
     async def _process_died(self, vm: HostedVm, how: str) -> None:
         reason = f"its process {how}"

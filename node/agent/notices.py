@@ -27,7 +27,7 @@ class Notices:
         """`act` is awaited for each notice, up to and including the death."""
         self._act = act
         self._queue: asyncio.Queue[Notice | asyncio.Future[None]] = asyncio.Queue()
-        self._acting = asyncio.create_task(self._run(), name="notices")
+        self.acting = asyncio.create_task(self._run(), name="notices")
 
     def put(self, notice: Notice) -> None:
         self._queue.put_nowait(notice)
@@ -35,7 +35,7 @@ class Notices:
     async def settled(self) -> None:
         barrier: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait(barrier)
-        await asyncio.wait({barrier, self._acting}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({barrier, self.acting}, return_when=asyncio.FIRST_COMPLETED)
 
     async def _run(self) -> None:
         while True:

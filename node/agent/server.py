@@ -19,6 +19,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from node.agent.blobs import BlobCache, Fetch
+from node.agent.errors import Unavailable
 from node.agent.hosting import Hosting
 from node.agent.membership import keep_joined
 from node.agent.migrations import Migrations
@@ -73,16 +74,13 @@ async def serve(settings: NodeSettings, fetch: Fetch) -> None:
     alive = _add_services(server, settings, hosting)
     port = _bind(server, settings)
     await server.start()
-    await alive.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
     address = f"{settings.advertise_host}:{port}"
-    _write_address(settings.address_file, f"{settings.advertise_host}:{port}")
-    log.info("node.serving", node=settings.name, address=address, memory_bytes=settings.memory_bytes)
-    joining = asyncio.create_task(_join(settings, address, blobs), name="membership")
+    announcing = asyncio.create_task(_announce(settings, address, template, alive, blobs), name="announce")
     try:
         await stopping.wait()
     finally:
         log.info("node.stopping", node=settings.name, vms=len(hosting.vms))
-        joining.cancel()
+        announcing.cancel()
         await alive.enter_graceful_shutdown()
         await hosting.shut_down()
         await template.stop()
@@ -112,6 +110,20 @@ def _bind(server: grpc.aio.Server, settings: NodeSettings) -> int:
         return server.add_insecure_port(wanted)
     except RuntimeError as error:
         raise SystemExit(f"limosa node {settings.name}: cannot listen on {wanted}: {error}") from None
+
+
+async def _announce(
+    settings: NodeSettings, address: str, template: Template, alive: "health.aio.HealthServicer", blobs: BlobCache
+) -> None:
+    """Once a machine can be started here, and not before, say so to all: by address file, health and membership."""
+    try:
+        await template.ready()
+    except Unavailable as error:  # a node without a template still answers for what it has, and says why it has no more
+        log.error("node.template", error=str(error))
+    await alive.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
+    _write_address(settings.address_file, address)
+    log.info("node.serving", node=settings.name, address=address, memory_bytes=settings.memory_bytes)
+    await _join(settings, address, blobs)
 
 
 async def _join(settings: NodeSettings, address: str, blobs: BlobCache) -> None:

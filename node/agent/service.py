@@ -1,6 +1,6 @@
 """limosa.node.v1.NodeService: one method a call, each of which decodes, has it done, and encodes.
 
-What a call changes is finished once begun, also when the caller hangs up in the middle (`_unary` shields it), so that
+What a call changes is finished once begun, also when the caller hangs up in the middle (`finish`), so that
 no VM is left between two states. Errors become statuses here and nowhere else.
 """
 
@@ -40,11 +40,8 @@ def _unary(
     method: Callable[["NodeService", Request], Awaitable[Reply]],
 ) -> Callable[["NodeService", Request, Context], Awaitable[Reply]]:
     async def call(self: "NodeService", request: Request, context: Context) -> Reply:
-        work = asyncio.ensure_future(method(self, request))
-        self.under_way.add(work)
-        work.add_done_callback(self.under_way.discard)
         try:
-            return await asyncio.shield(work)
+            return await self.finish(method(self, request))
         except errors.NodeError as error:
             await context.abort(STATUS[type(error)], str(error))
             raise AssertionError("abort raises") from error
@@ -70,7 +67,14 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         self._hosting = hosting
         self._migrations = migrations
         self._description = description
-        self.under_way: set[asyncio.Future[Any]] = set()
+        self._under_way: set[asyncio.Future[Any]] = set()
+
+    async def finish(self, work: Awaitable[Reply]) -> Reply:
+        """Await it; it goes on when the caller is cancelled."""
+        task = asyncio.ensure_future(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
 
     @_unary
     async def Describe(self, request: pb.DescribeRequest) -> pb.NodeInfo:
@@ -135,7 +139,7 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
 
     @_stream
     async def MigrateOut(self, request: pb.MigrateOutRequest) -> AsyncIterator[pb.MigrationEvent]:
-        migration = await asyncio.shield(asyncio.ensure_future(self._migrations.migrate_out(request)))
+        migration = await self.finish(self._migrations.migrate_out(request))
         async for event in migration.follow():
             yield event
 

@@ -7,6 +7,7 @@ from node.domain import sizes
 from protos.common_pb2 import VmSpec
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+SPEC_BYTES_MAX = 64 * 1024
 VMM_MODES = ("native",)
 CLOCKS = ("real", "virtual")
 
@@ -15,6 +16,8 @@ def check(spec: VmSpec) -> None:
     """Raises InvalidArgument with a sentence about the first thing that is wrong."""
     if not NAME.fullmatch(spec.name):
         raise InvalidArgument(f"{spec.name!r} is no VM name: letters, digits, '.', '_', '-', at most 63, are")
+    if spec.ByteSize() > SPEC_BYTES_MAX:
+        raise InvalidArgument(f"a specification of {spec.ByteSize()} bytes is too long: {SPEC_BYTES_MAX} are possible")
     try:
         sizes.check_memory(spec.memory_bytes)
     except sizes.BadSize as error:

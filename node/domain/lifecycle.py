@@ -6,6 +6,7 @@ source's is MIGRATING then DECIDING, the target's INCOMING, and no state of eith
 
 * DECIDING is entered when the target holds a verified copy. The guest stands still, and only the controller's verdict
   ends the state: `cancel` (not committed: it runs on here) or `release` (committed: this copy goes).
+* LOST is DECIDING without a process. It may not boot afresh, since the verdict may be that the VM runs on the target.
 * INCOMING is left for RUNNING by `activate` alone, which the controller sends only after its commit record.
 
 `domain_died` is possible wherever a process exists; GONE is the end, after which the name is free again.
@@ -27,6 +28,7 @@ class State(Enum):
     CRASHED = "crashed"
     MIGRATING = "migrating"
     DECIDING = "waiting for the verdict on its migration"
+    LOST = "crashed while waiting for the verdict on its migration"
     INCOMING = "incoming"
     GONE = "gone"
 
@@ -66,7 +68,6 @@ _TRANSITIONS: dict[State, dict[Event, State]] = {
         Event.EXPECT: State.INCOMING,
         Event.DOMAIN_DIED: State.GONE,
         Event.DESTROY: State.GONE,
-        Event.ABORT: State.GONE,
     },
     State.CREATED: {
         Event.START: State.RUNNING,
@@ -102,8 +103,6 @@ _TRANSITIONS: dict[State, dict[Event, State]] = {
         Event.STOP: State.STOPPED,
         Event.DOMAIN_DIED: State.CRASHED,
         Event.DESTROY: State.GONE,
-        Event.CANCEL: State.CRASHED,  # the verdict on a copy that died meanwhile: nothing to resume
-        Event.RELEASE: State.GONE,
     },
     State.MIGRATING: {
         Event.MIGRATION_READY: State.DECIDING,
@@ -115,7 +114,12 @@ _TRANSITIONS: dict[State, dict[Event, State]] = {
     State.DECIDING: {
         Event.CANCEL: State.RUNNING,
         Event.RELEASE: State.GONE,
-        Event.DOMAIN_DIED: State.CRASHED,
+        Event.DOMAIN_DIED: State.LOST,
+    },
+    State.LOST: {
+        Event.CANCEL: State.CRASHED,
+        Event.RELEASE: State.GONE,
+        Event.DESTROY: State.GONE,
     },
     State.INCOMING: {
         Event.ACTIVATE: State.RUNNING,
@@ -137,12 +141,11 @@ REPORTED_AS: Final = MappingProxyType(
         State.CRASHED: common_pb2.VM_STATE_CRASHED,
         State.MIGRATING: common_pb2.VM_STATE_RUNNING,
         State.DECIDING: common_pb2.VM_STATE_PAUSED,
+        State.LOST: common_pb2.VM_STATE_CRASHED,
         State.INCOMING: common_pb2.VM_STATE_INCOMING,
         State.GONE: common_pb2.VM_STATE_UNSPECIFIED,
     }
 )
-
-OCCUPIES_MEMORY: Final = frozenset(State) - {State.STOPPED, State.CRASHED, State.GONE}
 
 
 def after(state: State, event: Event) -> State:

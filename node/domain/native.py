@@ -7,7 +7,7 @@ handed the host's monotonic clock here, and nothing below reads one.
 import fcntl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -31,8 +31,11 @@ class NativeMachinery:
 
     def warm(self, cache: Path, progress: Progress) -> None:
         """Load the compiled interpreter from the cache; compile it first if it is not there."""
-        with _one_at_a_time(cache, progress):
-            self._engine = native.load(cache, progress)
+        try:
+            with _one_at_a_time(cache, progress):
+                self._engine = native.load(cache, progress)
+        except native.CompileFailed as error:
+            raise Refused("internal", str(error)) from error
         self._rehearse()
 
     def _rehearse(self) -> None:
@@ -74,13 +77,18 @@ class NativeMachinery:
 @contextmanager
 def _one_at_a_time(cache: Path, progress: Progress) -> Iterator[None]:
     """Nodes that start together compile once: the others wait, and find the result in the cache."""
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress(0.0, "another process is compiling the interpreter; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            cache.mkdir(parents=True, exist_ok=True)
+            lock = held.enter_context((cache / "lock").open("w"))
+        except OSError:
+            lock = None  # a cache that cannot be written is not shared either
+        if lock is not None:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                progress(0.0, "another process is compiling the interpreter; waiting for it")
+                fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

@@ -11,6 +11,7 @@ that waits for the verdict on its migration cannot be woken by its host's death,
 import asyncio
 import os
 import socket
+import sys
 import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any, NoReturn
 
 import uvloop
 
+from node.boot.entry import BootError
 from node.domain import boot_files
 from node.domain.console_pump import ConsolePump
 from node.domain.framing import Channel, FramingError
@@ -31,10 +33,12 @@ from protos.node_pb2 import ConsoleOutput, MigrationEvent, NodeEvent, VmInfo
 
 CRASHES = frozenset({"triple-fault", "error"})
 UNFINISHED_FRAME = 71
+SWITCH_S = 0.0005  # how long the guest, back from native code, may wait for a loop busy with pages
 
 
 def run(sock: socket.socket, kind: Machinery) -> NoReturn:
     """Be a domain until the agent lets go; never returns."""
+    sys.setswitchinterval(SWITCH_S)
     uvloop.run(_serve(sock, kind))
     raise AssertionError("a domain ends by exit")
 
@@ -83,7 +87,10 @@ class Domain:
         if self._guest is not None:
             raise Refused("failed-precondition", "this domain has its machine already")
         files = {digest: Path(path) for digest, path in build.files.items()}
-        boot = boot_files.read(build.spec.boot, files, incoming=build.incoming)
+        try:
+            boot = boot_files.read(build.spec.boot, files, incoming=build.incoming)
+        except BootError as error:
+            raise Refused("invalid-argument", str(error)) from error
         guest = Guest(self._kind.build(build.spec, boot, incoming=build.incoming), self._kind)
         self._guest = guest
         self._pump = ConsolePump(guest.machine.console, self._send_console)

@@ -33,6 +33,7 @@ class PageReader:
     """Reads the pages of one guest memory for sending."""
 
     def __init__(self, memory: GuestMemory) -> None:
+        self._memory = memory
         self._pages: Bytes = memory.bytes.reshape(memory.pages, PAGE)
         self._words = memory.bytes.view(np.uint64).reshape(memory.pages, PAGE // 8)
         self._samples = self._words[:, :: PAGE // 8 // SAMPLED_WORDS]
@@ -47,9 +48,14 @@ class PageReader:
             yield Batch(some[zero], some[~zero])
 
     def are_zero(self, numbers: PageNumbers) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        """For each page: nothing but zeros? A sample rules out most, the rest is read whole."""
-        zero = np.asarray(~self._samples[numbers].any(axis=1))
-        candidates = np.flatnonzero(zero)
+        """For each page: nothing but zeros? Untouched ones are; a sample rules out most, the rest is read."""
+        if not len(numbers):
+            return np.zeros(0, np.bool_)
+        first = int(numbers[0])
+        touched = self._memory.touched(first, int(numbers[-1]) - first + 1)[numbers - first]
+        zero = ~touched
+        zero[touched] = ~self._samples[numbers[touched]].any(axis=1)
+        candidates = np.flatnonzero(zero & touched)
         if len(candidates):
             zero[candidates] = np.bitwise_or.reduce(self._words[numbers[candidates]], axis=1) == 0
         return zero
@@ -83,13 +89,14 @@ class PageLanding:
 
     def __init__(self, memory: GuestMemory) -> None:
         self.pages = memory.pages
+        self._memory = memory
         self._view = memory.view
-        self._bytes = memory.bytes
+        self._rows: Bytes = memory.bytes.reshape(memory.pages, PAGE)
 
     def runs(self, numbers: Sequence[int]) -> list[memoryview]:
         spans = runs(np.asarray(numbers, np.int64))
         return [self._view[first * PAGE : (first + count) * PAGE] for first, count in spans]
 
     def zero(self, first: int, count: int) -> None:
-        """Written even where memory is untouched: so its first touch is here, not while the guest stands still."""
-        self._bytes[first * PAGE : (first + count) * PAGE] = 0
+        """Memory that was never touched is zero already, and stays free."""
+        self._rows[first : first + count][self._memory.touched(first, count)] = 0

@@ -103,6 +103,7 @@ class Machine:
         settings = PlatformConfig(config.memory_bytes, config.exit_port, config.wall_clock_unix_ns)
         self.platform = Platform(settings, self.memory, self.console.write)
         self.exits: Counter[str] = Counter()
+        self.asked_for = False  # somebody wants the machine: end the stretch at the next exit
         self._input = bytearray()
         ia32_reset.reset(self.processor.cpu, self.processor.machine)
         self._follow_a20()
@@ -144,7 +145,7 @@ class Machine:
                 del self._input[: self.platform.serial_input(bytes(self._input), now)]
             self.platform.tick(now)
             outcome = self._serve(self._run(now))
-            if outcome is not None:
+            if outcome is not None or self.asked_for:
                 return outcome
         return None
 

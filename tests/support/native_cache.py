@@ -1,4 +1,4 @@
-"""One compiled interpreter for all tests: compiled by the first that needs it, found by the others later."""
+"""One compiled interpreter for all tests: compiled by the first that needs it, found by the others and next time."""
 
 from pathlib import Path
 

@@ -86,7 +86,7 @@ class NodeProcess:
     async def read_console(self, name: str, until: str, from_offset: int = 0, typed: str = "") -> tuple[int, str]:
         """Console output from `from_offset` until it contains `until`; the offset of the first byte and the text."""
         first = node_pb2.ConsoleInput(vm=name, from_offset=from_offset, data=typed.encode())
-        call = self.stub.Console(_kept_open(first), timeout=CALL_S)
+        call = self.stub.Console(kept_open(first), timeout=CALL_S)
         offset, text = -1, ""
         async for output in call:
             if offset < 0:
@@ -124,7 +124,7 @@ def _is_domain(process: psutil.Process) -> bool:
     return process.name().startswith("vm:")
 
 
-async def _kept_open(*messages: Any) -> AsyncIterator[Any]:
+async def kept_open(*messages: Any) -> AsyncIterator[Any]:
     for message in messages:
         yield message
     await asyncio.Event().wait()
@@ -134,6 +134,7 @@ async def _kept_open(*messages: Any) -> AsyncIterator[Any]:
 async def node(name: str, state: Path, *arguments: str, machinery: str = TWINS) -> AsyncIterator[NodeProcess]:
     """A serving node; at the end SIGTERM (unless the test killed it), and everything of it must be gone."""
     address_file = state / f"{name}.address"
+    address_file.unlink(missing_ok=True)  # of an earlier node of that name
     with (state / f"{name}.log").open("wb") as log:
         command = [sys.executable, "-m", "node", "--name", name, "--state", str(state), "--machinery", machinery]
         command += ["--address-file", str(address_file), *arguments]

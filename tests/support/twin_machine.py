@@ -9,6 +9,7 @@ The kernel file is its program, words on one line:
     off=N       powers off at instruction N          exit=V@N    writes V to the debug-exit port at N
     fault=N     triple fault at N                    segv=N      takes its whole process down at N
     echo        prints what is typed, in angle brackets
+    count       prints how many bytes were typed in all
 
 All of its state is in its records, as a real machine's is: snapshot, migration and digest are over true data. It runs
 in a thread of its own, in slices; `held` and `pause` take the same lock as a slice.
@@ -34,7 +35,7 @@ from protos.common_pb2 import VmSpec
 
 CPU = np.dtype([("instructions", "u8"), ("now", "u8"), ("program", "u1", (128,))])
 CONSOLE = np.dtype([("total", "u8"), ("kept", "u1", (65536,))])
-INPUT = np.dtype([("waiting", "u1", (256,))])
+INPUT = np.dtype([("waiting", "u1", (256,)), ("count", "u8")])
 WORK_AT = 1 << 20
 SLICE_S = 0.001
 
@@ -115,6 +116,12 @@ class TwinMachine:
     def stats(self) -> dict[str, int]:
         return {"tlb_misses": 0}
 
+    def take_input(self, data: bytes) -> None:
+        """For `echo` the last bytes, for `count` their number."""
+        self.typed["count"] += np.uint64(len(data))
+        waiting = self.typed["waiting"]
+        put(waiting, (taken(waiting) + data)[-waiting.shape[1] :])
+
     def step(self, instructions: int) -> Stopped | None:
         """Run that many; or fewer, to the one at which the guest stops."""
         program = Program.read(taken(self.cpu["program"]).decode())
@@ -150,6 +157,8 @@ class Program:
         if "echo" in self.words and (typed := taken(machine.typed["waiting"])):
             machine.console.write(b"<" + typed + b">\n")
             put(machine.typed["waiting"], b"")
+        if "count" in self.words and n % 100 == 0:
+            machine.console.write(f"{machine.typed[0]['count']}\n".encode())
         return self.end(n)
 
     def end(self, n: int) -> Stopped | None:
@@ -199,8 +208,7 @@ class TwinThread:
 
     def serial_input(self, data: bytes) -> None:
         with self._lock:
-            waiting = self._machine.typed["waiting"]
-            put(waiting, taken(waiting) + data)
+            self._machine.take_input(data)
 
     def _run(self) -> None:
         rate = Program.read(taken(self._machine.cpu["program"]).decode()).number("rate", 1000)

@@ -191,9 +191,24 @@ async def test_source_that_dies_between_ready_and_commit_does_not_hinder_the_com
     await controller.migrate(await controller.prepare())
     os.kill((await n1.vm("GetVm", "a")).pid, 9)
     await n1.in_state("a", CRASHED)
+    assert (await n1.refused("StartVm", "a"))[0] == REFUSED, "booted afresh here, it would run twice after a commit"
     await controller.commit()
     assert (await n1.states(), await n2.states()) == ({}, {"a": RUNNING})
     await n2.read_console("a", "tick 100\n", from_offset=0)
+
+
+async def test_source_that_died_before_a_negative_verdict_may_boot_afresh_after_it(pair: Pair) -> None:
+    n1, n2 = pair
+    await n1.create("a", PROGRAM)
+    controller = Controller(*pair)
+    await controller.migrate(await controller.prepare())
+    os.kill((await n1.vm("GetVm", "a")).pid, 9)
+    await n1.in_state("a", CRASHED)
+    await controller.tell(n1, "CancelMigration")
+    await controller.tell(n2, "AbortIncoming")
+    assert (await n1.states(), await n2.states()) == ({"a": CRASHED}, {})
+    assert (await n1.vm("StartVm", "a")).state == RUNNING
+    await controller.moves_after_all()
 
 
 @pytest.mark.parametrize("phase", ["connecting", "copying", "ready"])

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import statistics
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -77,11 +79,12 @@ async def test_guest_moves_to_and_fro_while_it_ticks(pair: Pair, capsys: pytest.
 
 async def test_what_is_typed_reaches_the_guest_wherever_it_runs(pair: Pair) -> None:
     await start(pair[0], "a", "console")
-    _, text = await pair[0].read_console("a", "before", typed="before\n")
+    _, prompt = await pair[0].read_console("a", "> ")  # typed earlier, it would be lost when the guest resets its UART
+    _, answer = await pair[0].read_console("a", "line 1: before", from_offset=len(prompt), typed="before\n")
     migration = Controller(*pair)
     await migration.migrate(await migration.prepare())
     await migration.commit()
-    await pair[1].read_console("a", "after", from_offset=len(text), typed="after\n")
+    await pair[1].read_console("a", "line 2: after", from_offset=len(prompt + answer), typed="after\n")
 
 
 async def test_killed_machine_is_reported_and_boots_afresh(pair: Pair) -> None:
@@ -92,3 +95,21 @@ async def test_killed_machine_is_reported_and_boots_afresh(pair: Pair) -> None:
     await n1.in_state("a", common_pb2.VM_STATE_CRASHED)
     await n1.vm("StartVm", "a")
     await n1.read_console("a", "tick 1\r\n")
+
+
+@pytest.mark.parametrize(
+    ("append", "typed", "status"), [("console", b"quit\n", 0), ("exit code=3", b"", 7)], ids=["halt", "exit port"]
+)
+async def test_foreground_ends_as_the_guest_does(tmp_path: Path, append: str, typed: bytes, status: int) -> None:
+    native_cache.share_with(tmp_path)
+    command = [sys.executable, "-m", "node.foreground", "--state", str(tmp_path), "--append", append]
+    with subprocess.Popen(
+        [*command, "--exit-port", "0xf4"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=native_cache.ROOT
+    ) as guest:
+        assert guest.stdin is not None and guest.stdout is not None
+        if typed:
+            while guest.stdout.read(1) != b">":
+                pass
+            guest.stdin.write(typed)
+            guest.stdin.close()
+        assert await asyncio.to_thread(guest.wait, 500) == status

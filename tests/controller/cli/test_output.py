@@ -15,7 +15,7 @@ from controller.cli import image as image_commands
 from controller.cli import look, migrate, vm
 from controller.cli.demo import explain
 from controller.cli.output import Column, Format, emit_list, facts, table
-from controller.cli.progress import frame
+from controller.cli.progress import Lines, LiveTable, frame
 from controller.cli.report import report, round_line, side_by_side, verdict
 from controller.cli.schema import Row, event_row, image_row, job_row, node_row, vm_row
 from protos import common_pb2, controller_pb2, storage_pb2
@@ -52,6 +52,10 @@ def pre_copy() -> Row:
                 number=2, pages_normal=240, bytes_sent=990_000, duration_ns=8_000_000, dirty_pages_after=16,
                 dirty_pages_per_s=2000.0, bytes_per_s=123_750_000.0, predicted_downtime_ns=600_000,
                 verdict="stop-and-copy", reason="16 pages are dirty: within the 300.0 ms allowed",
+            ),
+            common_pb2.Round(
+                number=3, pages_normal=16, bytes_sent=70_000, duration_ns=700_000, bytes_per_s=100_000_000.0,
+                verdict="stop-and-copy", reason="the last round: the guest stood still",
             ),
         ],
         downtime_parts=[
@@ -91,6 +95,7 @@ def cancelled() -> Row:
 
 def running() -> Row:
     job = pre_copy() | {"state": "running", "phase": "active", "pages_remaining": 16, "error": ""}
+    job["rounds"] = job["rounds"][:2]
     job["rounds"][1]["dirty_pages_per_s"] = 40_000.0
     return job
 
@@ -169,3 +174,19 @@ def test_json_and_yaml_say_the_same_and_an_empty_list_is_a_list(name: str, capsy
 
 def test_a_table_of_nothing_is_its_headings() -> None:
     assert table([], [Column("A", "a"), Column("B", "b")]) == "A  B"
+
+
+def test_the_live_table_draws_every_state_and_leaves_the_terminal_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+    with LiveTable() as live:
+        for job in (cancelled(), running(), pre_copy()):
+            live.update(job)
+    assert capsys.readouterr().out == "", "drawn on stderr: stdout is for the report"
+
+
+def test_without_a_terminal_each_round_is_one_line_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with Lines() as lines:
+        for _ in range(3):
+            lines.update(running())
+    ran = capsys.readouterr()
+    assert ran.out == "" and ran.err.count("round 1:") == 1 and ran.err.count("round 2:") == 1
+    assert ran.err.splitlines()[-1] == "web: active"

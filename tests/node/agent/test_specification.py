@@ -36,6 +36,7 @@ def test_good_specification_passes() -> None:
         ({"clock": "wall"}, "no clock 'wall'"),
         ({"exit_port": 0x10000}, "exit port"),
         ({"boot": None}, "nothing to boot"),
+        ({"boot": BootSource(multiboot=MultibootBoot(command_line="x" * 70_000))}, "too long"),
     ],
 )
 def test_each_mistake_is_named(changes: dict[str, Any], sentence: str) -> None:

@@ -6,7 +6,7 @@ from node.domain.lifecycle import REPORTED_AS, TRANSITIONS, Event, IllegalTransi
 from protos import common_pb2
 
 RUNS = {State.RUNNING, State.MIGRATING}
-HAS_PROCESS = set(State) - {State.STOPPED, State.CRASHED, State.GONE}
+HAS_PROCESS = set(State) - {State.STOPPED, State.CRASHED, State.LOST, State.GONE}
 
 
 def test_every_state_has_a_row_and_a_reported_state() -> None:
@@ -26,13 +26,18 @@ def test_impossible_event_is_refused_with_a_sentence_that_names_state_and_event(
 
 @pytest.mark.parametrize("state", [state for state in State if state in HAS_PROCESS])
 def test_domain_process_may_die_in_every_state_that_has_one(state: State) -> None:
-    assert after(state, Event.DOMAIN_DIED) in (State.CRASHED, State.GONE)
+    assert after(state, Event.DOMAIN_DIED) in (State.CRASHED, State.LOST, State.GONE)
 
 
 def test_copy_that_waits_for_the_verdict_is_moved_by_nothing_but_the_verdict_or_its_death() -> None:
     assert set(TRANSITIONS[State.DECIDING]) == {Event.CANCEL, Event.RELEASE, Event.DOMAIN_DIED}
     assert after(State.DECIDING, Event.CANCEL) is State.RUNNING
     assert after(State.DECIDING, Event.RELEASE) is State.GONE
+
+
+def test_copy_that_died_waiting_for_the_verdict_does_not_boot_before_it_is_heard() -> None:
+    assert after(State.DECIDING, Event.DOMAIN_DIED) is State.LOST
+    assert {s for s in TRANSITIONS[State.LOST].values()} <= {State.CRASHED, State.GONE}
 
 
 def test_incoming_copy_runs_only_by_activation() -> None:
