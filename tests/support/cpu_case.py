@@ -2,7 +2,7 @@
 
 These are the words in which the interpreter, unicorn and the host's own processor are compared.
 
-Memory is the same for all: one page of code and a window of two pages; everything around them is unmapped. A `Setting`
+Memory is the same for all: two pages of code and a window of two pages; everything around them is unmapped. A `Setting`
 is the segments: flat 32-bit, or a local descriptor table with 16-bit code and stack, limits, an expand-down and a
 read-only segment.
 """
@@ -43,7 +43,9 @@ from node.ia32.state import (
 )
 from tests.support.encode import Instruction, aim, instruction, is_string
 
-CODE, WINDOW, WINDOW_BYTES, PAGE = 0x2_0000, 0x3_0000, 0x2000, 0x1000  # where real mode reaches them too
+PAGE = 0x1000
+CODE, CODE_BYTES, WINDOW, WINDOW_BYTES = 0x2_0000, 2 * PAGE, 0x3_0000, 2 * PAGE  # where real mode reaches them too
+CODE_END = CODE + CODE_BYTES
 DB, PAGE_FAULT = 1, 14
 USER_DATA, USER_CODE = 0xF3, 0xFB  # access bytes: present, level 3, accessed
 REAL_ATTR = 0x93
@@ -154,10 +156,15 @@ def interesting(rng: Random) -> int:
 
 def _eip(rng: Random, made: Instruction, setting: str) -> int:
     base = SETTINGS[setting][CS].base
-    last = CODE + PAGE - len(made.code)  # ends with the page
+    last = CODE_END - len(made.code)  # the end of what is mapped
     pick = rng.random()
-    linear = last if pick < 0.08 else last + rng.randrange(1, 16) if pick < 0.1 else rng.randrange(CODE, last)
-    return min(linear, CODE + PAGE - 1) - base
+    if pick < 0.1:
+        linear = CODE + PAGE - rng.randrange(len(made.code) + 1)  # across the pages
+    elif pick < 0.15:
+        linear = min(last + rng.randrange(16), CODE_END - 1)
+    else:
+        linear = rng.randrange(CODE, last)
+    return linear - base
 
 
 def _place(rng: Random, setting: Setting, seg: int) -> int:

@@ -25,6 +25,7 @@ from node.ia32.state import (
 from node.memory.ram import GuestMemory
 from tests.support.cpu_case import (
     CODE,
+    CODE_END,
     PAGE,
     PAGE_FAULT,
     SETTINGS,
@@ -70,7 +71,7 @@ class UserWorld:
         write(DIRECTORY, (TABLE | 7).to_bytes(4, "little"))
         write(DIRECTORY + (KERNEL >> 22) * 4, (KERNEL_TABLE | 3).to_bytes(4, "little"))
         write(KERNEL_TABLE, b"".join((at | 3).to_bytes(4, "little") for at in range(0, STACK, PAGE)))
-        for at in (CODE, *range(WINDOW, WINDOW + WINDOW_BYTES, PAGE)):
+        for at in (*range(CODE, CODE_END, PAGE), *range(WINDOW, WINDOW + WINDOW_BYTES, PAGE)):
             write(TABLE + at // PAGE * 4, (at | 7).to_bytes(4, "little"))
         write(GDT + KERNEL_CODE, bytes.fromhex("ffff0000009bcf00"))
         write(GDT + KERNEL_DATA, bytes.fromhex("ffff00000093cf00"))
@@ -108,7 +109,7 @@ class UserWorld:
             c.limit[number], c.attr[number] = segment.limit, segment.attr
         at, length = self._code_used
         self.memory.write(at, bytes(length))
-        code = case.code[: CODE + PAGE - case.code_linear]
+        code = case.code[: CODE_END - case.code_linear]
         self.memory.write(case.code_linear, code)
         self._code_used = (case.code_linear, len(code))
         self.memory.write(WINDOW, case.window)
