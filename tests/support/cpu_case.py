@@ -69,7 +69,7 @@ FLAT = ATTR_D | ATTR_G
 FLAT_CODE, FLAT_DATA = Segment(0x23, 0, M32, USER_CODE | FLAT), Segment(0x2B, 0, M32, USER_DATA | FLAT)
 LIMITED = Segment(0x07, WINDOW, 0x17FF, USER_DATA)
 DOWN = Segment(0x0F, WINDOW - 0x2000, 0x27FF, USER_DATA | ATTR_DC)  # offsets above 27FF are valid
-CODE_16, STACK_16 = Segment(0x17, CODE, M16, USER_CODE), Segment(0x1F, WINDOW, M16, USER_DATA)
+CODE_16, STACK_16 = Segment(0x17, CODE, 0x1EFF, USER_CODE), Segment(0x1F, WINDOW, M16, USER_DATA)
 DATA_16, EXTRA_16 = Segment(0x27, WINDOW, 0x1EFF, USER_DATA), Segment(0x2F, WINDOW - 0x4000, M16, USER_DATA)
 READ_ONLY = Segment(0x37, WINDOW - 0x1000, 0x2FFF, USER_DATA & ~ATTR_RW)
 LOCAL_TABLE = (LIMITED, DOWN, CODE_16, STACK_16, DATA_16, EXTRA_16, READ_ONLY)
@@ -155,13 +155,14 @@ def interesting(rng: Random) -> int:
 
 
 def _eip(rng: Random, made: Instruction, setting: str) -> int:
-    base = SETTINGS[setting][CS].base
-    last = CODE_END - len(made.code)  # the end of what is mapped
+    base, limit = SETTINGS[setting][CS].base, SETTINGS[setting][CS].limit
+    end = min(CODE_END, base + limit + 1)  # of what is mapped, or of the segment
+    last = end - len(made.code)
     pick = rng.random()
     if pick < 0.1:
         linear = CODE + PAGE - rng.randrange(len(made.code) + 1)  # across the pages
     elif pick < 0.15:
-        linear = min(last + rng.randrange(16), CODE_END - 1)
+        linear = min(last + rng.randrange(16), end - 1)
     else:
         linear = rng.randrange(CODE, last)
     return linear - base
