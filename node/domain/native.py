@@ -4,10 +4,8 @@ The only file of a node in which hosting meets emulation. It is also where guest
 handed the host's monotonic clock here, and nothing below reads one.
 """
 
-import fcntl
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -32,8 +30,7 @@ class NativeMachinery:
     def warm(self, cache: Path, progress: Progress) -> None:
         """Load the compiled interpreter from the cache; compile it first if it is not there."""
         try:
-            with _one_at_a_time(cache, progress):
-                self._engine = native.load(cache, progress)
+            self._engine = native.load(cache, progress)
         except native.CompileFailed as error:
             raise Refused("internal", str(error)) from error
         self._rehearse()
@@ -72,24 +69,3 @@ class NativeMachinery:
         on_first_instruction: Callable[[], None],
     ) -> GuestThread:
         return MachineThread(cast(Machine, machine), on_stopped, on_first_instruction)
-
-
-@contextmanager
-def _one_at_a_time(cache: Path, progress: Progress) -> Iterator[None]:
-    """Nodes that start together compile once: the others wait, and find the result in the cache."""
-    with ExitStack() as held:
-        try:
-            cache.mkdir(parents=True, exist_ok=True)
-            lock = held.enter_context((cache / "lock").open("w"))
-        except OSError:
-            lock = None  # a cache that cannot be written is not shared either
-        if lock is not None:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                progress(0.0, "another process is compiling the interpreter; waiting for it")
-                fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-MACHINERY = NativeMachinery()

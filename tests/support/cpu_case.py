@@ -2,7 +2,7 @@
 
 These are the words in which the interpreter, unicorn and the host's own processor are compared.
 
-Memory is the same for all: one page of code and a window of two pages; everything around them is unmapped. A `Setting`
+Memory is the same for all: two pages of code and a window of two pages; everything around them is unmapped. A `Setting`
 is the segments: flat 32-bit, or a local descriptor table with 16-bit code and stack, limits, an expand-down and a
 read-only segment.
 """
@@ -43,7 +43,9 @@ from node.ia32.state import (
 )
 from tests.support.encode import Instruction, aim, instruction, is_string
 
-CODE, WINDOW, WINDOW_BYTES, PAGE = 0x2_0000, 0x3_0000, 0x2000, 0x1000  # where real mode reaches them too
+PAGE = 0x1000
+CODE, CODE_BYTES, WINDOW, WINDOW_BYTES = 0x2_0000, 2 * PAGE, 0x3_0000, 2 * PAGE  # where real mode reaches them too
+CODE_END = CODE + CODE_BYTES
 DB, PAGE_FAULT = 1, 14
 USER_DATA, USER_CODE = 0xF3, 0xFB  # access bytes: present, level 3, accessed
 REAL_ATTR = 0x93
@@ -67,7 +69,7 @@ FLAT = ATTR_D | ATTR_G
 FLAT_CODE, FLAT_DATA = Segment(0x23, 0, M32, USER_CODE | FLAT), Segment(0x2B, 0, M32, USER_DATA | FLAT)
 LIMITED = Segment(0x07, WINDOW, 0x17FF, USER_DATA)
 DOWN = Segment(0x0F, WINDOW - 0x2000, 0x27FF, USER_DATA | ATTR_DC)  # offsets above 27FF are valid
-CODE_16, STACK_16 = Segment(0x17, CODE, M16, USER_CODE), Segment(0x1F, WINDOW, M16, USER_DATA)
+CODE_16, STACK_16 = Segment(0x17, CODE, 0x1EFF, USER_CODE), Segment(0x1F, WINDOW, M16, USER_DATA)
 DATA_16, EXTRA_16 = Segment(0x27, WINDOW, 0x1EFF, USER_DATA), Segment(0x2F, WINDOW - 0x4000, M16, USER_DATA)
 READ_ONLY = Segment(0x37, WINDOW - 0x1000, 0x2FFF, USER_DATA & ~ATTR_RW)
 LOCAL_TABLE = (LIMITED, DOWN, CODE_16, STACK_16, DATA_16, EXTRA_16, READ_ONLY)
@@ -153,11 +155,17 @@ def interesting(rng: Random) -> int:
 
 
 def _eip(rng: Random, made: Instruction, setting: str) -> int:
-    base = SETTINGS[setting][CS].base
-    last = CODE + PAGE - len(made.code)  # ends with the page
+    base, limit = SETTINGS[setting][CS].base, SETTINGS[setting][CS].limit
+    end = min(CODE_END, base + limit + 1)  # of what is mapped, or of the segment
+    last = end - len(made.code)
     pick = rng.random()
-    linear = last if pick < 0.08 else last + rng.randrange(1, 16) if pick < 0.1 else rng.randrange(CODE, last)
-    return min(linear, CODE + PAGE - 1) - base
+    if pick < 0.1:
+        linear = CODE + PAGE - rng.randrange(len(made.code) + 1)  # across the pages
+    elif pick < 0.15:
+        linear = min(last + rng.randrange(16), end - 1)
+    else:
+        linear = rng.randrange(CODE, last)
+    return linear - base
 
 
 def _place(rng: Random, setting: Setting, seg: int) -> int:

@@ -9,7 +9,7 @@
 typedef unsigned int u32;
 typedef unsigned char u8;
 
-enum { PAGE = 4096, CODE = 0x20000, WINDOW = 0x30000, WINDOW_BYTES = 0x2000, CODE_BYTES = 16 };
+enum { CODE = 0x20000, CODE_LENGTH = 0x2000, WINDOW = 0x30000, WINDOW_BYTES = 0x2000, CODE_BYTES = 16 };
 enum { EXIT = 1, READ = 3, WRITE = 4, MUNMAP = 91, MODIFY_LDT = 123, SIGACTION_RT = 174, SIGALTSTACK = 186, MMAP2 = 192 };
 enum { SEGMENTS = 7 };
 
@@ -84,10 +84,10 @@ static void load(struct context *c)
 static void place_code(void)
 {
 	for (int i = 0; i < CODE_BYTES; i++) {
-		if (written_at && written_at + i < CODE + PAGE)
+		if (written_at && written_at + i < CODE + CODE_LENGTH)
 			*(volatile u8 *)(written_at + i) = 0;
 	}
-	for (int i = 0; i < CODE_BYTES && now.at + i < CODE + PAGE; i++)
+	for (int i = 0; i < CODE_BYTES && now.at + i < CODE + CODE_LENGTH; i++)
 		*(volatile u8 *)(now.at + i) = code[i];
 	written_at = now.at;
 }
@@ -149,7 +149,7 @@ static void handle(u32 signal)
 __attribute__((noreturn)) static void begin(void)
 {
 	u32 alternative[3] = {(u32)stack, 0, sizeof stack / 2};
-	map(CODE, PAGE, 7);
+	map(CODE, CODE_LENGTH, 7);
 	map(WINDOW, WINDOW_BYTES, 3);
 	describe();
 	call(SIGALTSTACK, (u32)alternative, 0, 0);

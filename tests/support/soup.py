@@ -28,7 +28,17 @@ from node.ia32.state import (
     STATUS_FLAGS,
     TF,
 )
-from tests.support.cpu_case import CODE, LOCAL_TABLE, PAGE, PROTECTED, WINDOW, WINDOW_BYTES, Segment, interesting
+from tests.support.cpu_case import (
+    CODE,
+    CODE_BYTES,
+    LOCAL_TABLE,
+    PAGE,
+    PROTECTED,
+    WINDOW,
+    WINDOW_BYTES,
+    Segment,
+    interesting,
+)
 from tests.support.encode import aim, instruction, named_rows
 from tests.support.user_world import (
     GDT,
@@ -42,7 +52,7 @@ from tests.support.user_world import (
     UserWorld,
 )
 
-CODE_BYTES, REPEATS, LDT, LDT_SELECTOR = 2 * PAGE, 8, 0x7800, 0x48
+REPEATS, LDT, LDT_SELECTOR = 8, 0x7800, 0x48
 MOVING = 0x6_0000  # pages whose entries the kind "paging" changes
 ALIAS, READ_ONLY, SUPERVISOR = 0x5_0000, WINDOW + WINDOW_BYTES, WINDOW + WINDOW_BYTES + PAGE
 DEVICE_VECTORS = range(32, 48)
@@ -131,9 +141,8 @@ def _paging(rng: Random) -> bytes:
 class SoupWorld(UserWorld):
     def _fill_tables(self) -> None:
         super()._fill_tables()
-        user = {CODE + PAGE: CODE + PAGE, ALIAS: CODE, ALIAS + PAGE: CODE + PAGE}
-        for linear, physical in user.items():
-            self._map(linear, physical | 7)
+        for at in range(0, CODE_BYTES, PAGE):
+            self._map(ALIAS + at, CODE + at | 7)
         self._map(READ_ONLY, READ_ONLY | 5)
         self._map(SUPERVISOR, SUPERVISOR | 3)
         for seg in PROTECTED["flat"].values():

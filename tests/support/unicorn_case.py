@@ -9,7 +9,7 @@ import unicorn
 from unicorn import x86_const as x86
 
 from node.ia32.state import CS, DS, ES, FS, GS, SS, UD
-from tests.support.cpu_case import CODE, PAGE, PAGE_FAULT, REAL, WINDOW, WINDOW_BYTES, Case, Outcome
+from tests.support.cpu_case import CODE, CODE_BYTES, CODE_END, PAGE_FAULT, REAL, WINDOW, WINDOW_BYTES, Case, Outcome
 
 NOWHERE = 0xFFFF_FFFF
 NAMES = ("EAX", "ECX", "EDX", "EBX", "ESP", "EBP", "ESI", "EDI")
@@ -35,9 +35,9 @@ def run_on_unicorn(case: Case) -> Outcome:
         cpu.emu_stop()
 
     cpu.hook_add(unicorn.UC_HOOK_INTR, interrupted)
-    cpu.mem_map(CODE, PAGE)
+    cpu.mem_map(CODE, CODE_BYTES)
     cpu.mem_map(WINDOW, WINDOW_BYTES)
-    cpu.mem_write(case.code_linear, case.code[: CODE + PAGE - case.code_linear])
+    cpu.mem_write(case.code_linear, case.code[: CODE_END - case.code_linear])
     cpu.mem_write(WINDOW, case.window)
     if real:
         for seg, register in SEGMENTS.items():

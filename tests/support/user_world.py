@@ -6,7 +6,9 @@ level 0 stack. The processor sees its own tables at C0000000 and up, far from wh
 """
 
 import struct
+from dataclasses import replace
 
+from node.ia32.flags import eflags
 from node.ia32.processor import Engine, Processor
 from node.ia32.reset import reset
 from node.ia32.state import (
@@ -20,11 +22,14 @@ from node.ia32.state import (
     LDTR,
     M16,
     STATUS_FLAGS,
+    TF,
     TR,
 )
 from node.memory.ram import GuestMemory
 from tests.support.cpu_case import (
     CODE,
+    CODE_END,
+    DB,
     PAGE,
     PAGE_FAULT,
     SETTINGS,
@@ -70,7 +75,7 @@ class UserWorld:
         write(DIRECTORY, (TABLE | 7).to_bytes(4, "little"))
         write(DIRECTORY + (KERNEL >> 22) * 4, (KERNEL_TABLE | 3).to_bytes(4, "little"))
         write(KERNEL_TABLE, b"".join((at | 3).to_bytes(4, "little") for at in range(0, STACK, PAGE)))
-        for at in (CODE, *range(WINDOW, WINDOW + WINDOW_BYTES, PAGE)):
+        for at in (*range(CODE, CODE_END, PAGE), *range(WINDOW, WINDOW + WINDOW_BYTES, PAGE)):
             write(TABLE + at // PAGE * 4, (at | 7).to_bytes(4, "little"))
         write(GDT + KERNEL_CODE, bytes.fromhex("ffff0000009bcf00"))
         write(GDT + KERNEL_DATA, bytes.fromhex("ffff00000093cf00"))
@@ -97,6 +102,28 @@ class UserWorld:
         assert reason in self.exits, f"left for the host, reason {reason}: {case}"
         return self._outcome(case)
 
+    def run_two(self, first: Case, second: Case) -> Outcome:
+        """Execute `first`, which does not fault, and then `second`'s code from the state that `first` has left: flags
+        that nobody has asked for yet are still lazy then."""
+        self._enter(replace(first, eflags=first.eflags & ~TF))
+        assert self.processor.run(1) == EXIT_NONE and self.processor.cpu.cpl == 3
+        self._place_code(second)
+        self.processor.cpu.eip = second.eip
+        self.processor.cpu.flags |= TF
+        assert self.processor.run(1) == EXIT_NONE
+        return self._outcome(second)
+
+    def run_many(self, case: Case, instructions: int) -> Outcome:
+        """Execute that many instructions (or iterations) in one go, without a trap behind them."""
+        self._enter(replace(case, eflags=case.eflags & ~TF))
+        assert self.processor.run(instructions) == EXIT_NONE
+        c = self.processor.cpu
+        if c.cpl == 0:
+            fault = self._outcome(case)
+            return replace(fault, eflags=fault.eflags | TF)
+        gpr = tuple(int(c.gpr[i]) for i in range(8))
+        return Outcome(DB, 0, gpr, c.eip, eflags(c) | TF, 0, self.memory.read(WINDOW, WINDOW_BYTES))
+
     def _enter(self, case: Case) -> None:
         c = self.processor.cpu
         self.processor.cpu_array[...] = self._template
@@ -106,15 +133,18 @@ class UserWorld:
         for number, segment in SETTINGS[case.setting].items():
             c.selector[number], c.base[number] = segment.selector, segment.base
             c.limit[number], c.attr[number] = segment.limit, segment.attr
+        self.memory.write(WINDOW, case.window)
+        self._place_code(case)
+        self.processor.engine.refresh()
+
+    def _place_code(self, case: Case) -> None:
         at, length = self._code_used
         self.memory.write(at, bytes(length))
-        code = case.code[: CODE + PAGE - case.code_linear]
+        code = case.code[: CODE_END - case.code_linear]
         self.memory.write(case.code_linear, code)
         self._code_used = (case.code_linear, len(code))
-        self.memory.write(WINDOW, case.window)
         if self.memory.code_written:
             self.processor.host_wrote_code()
-        self.processor.engine.refresh()
 
     def _outcome(self, case: Case) -> Outcome:
         c = self.processor.cpu

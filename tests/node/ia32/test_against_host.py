@@ -8,12 +8,13 @@ One instruction a case, from a random state that is printed when it disagrees. x
 
 from collections.abc import Iterator
 from dataclasses import replace
+from random import Random
 
 import pytest
 
 from node.ia32.rows import Row
-from node.ia32.state import AC, DF, GP, ID, IF, NT, SS_, STATUS_FLAGS, TF
-from tests.support.cpu_case import DB, PROTECTED, Case, Outcome, differences, random_case
+from node.ia32.state import AC, DF, EDI, ESI, GP, ID, IF, M32, NT, SS_, STATUS_FLAGS, TF
+from tests.support.cpu_case import DB, PROTECTED, Case, Outcome, differences, random_case, undefined_flags
 from tests.support.encode import named_rows
 from tests.support.engine import engine_named
 from tests.support.host_cpu import HostCpu
@@ -106,3 +107,91 @@ def test_instruction_agrees_with_the_host(name: str, plain: UserWorld, host: Hos
 @pytest.mark.parametrize("name", ROWS)
 def test_compiled_instruction_agrees_with_the_host(name: str, native: UserWorld, host: HostCpu) -> None:
     compare(name, native, host, 60)
+
+
+FLAG_SETTERS = [
+    row
+    for row in ROWS.values()
+    if row.semantic.__module__.rpartition(".")[2] in ("alu", "shift", "muldiv", "bits", "atomic") and not row.ends
+]
+FLAG_READERS = {
+    name: row
+    for name, row in ROWS.items()
+    if row.semantic.__name__ in (
+        "jcc", "loop", "setcc", "cmov", "lahf", "pushf", "salc", "change_carry", "decimal_adjust", "ascii_adjust",
+        "into", "bit_imm", "step_reg", "rotate", "shift", "cmpxchg8b", "arpl", "sahf",
+    ) or row.code in ("10", "1B", "15", "80 /3", "83 /2")
+}  # fmt: skip
+
+
+def follow(rng: Random, row: Row, first: Case, after: Outcome) -> Case:
+    """An instruction of `row` in the state that the host has after `first`."""
+    second = random_case(rng, row, first.setting)
+    return replace(second, gpr=after.gpr, eflags=after.eflags, window=after.window)
+
+
+def compare_pairs(name: str, ours: UserWorld, host: HostCpu, cases: int) -> None:
+    rng = random_for(f"flags for {name} in {cases} cases")
+    for _ in range(cases):
+        first = random_case(rng, rng.choice(FLAG_SETTERS), rng.choice(("flat", "16-bit")))
+        after = host.run(first)
+        if not is_comparable(first) or after.vector != DB or undefined_flags(first):
+            continue
+        second = follow(rng, FLAG_READERS[name], first, after)
+        if is_comparable(second):
+            found = disagreements(second, host.run(second), ours.run_two(first, second))
+            assert not found, f"{first}\n{second}\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("name", FLAG_READERS)
+def test_flags_reach_the_next_instruction_as_on_the_host(name: str, plain: UserWorld, host: HostCpu) -> None:
+    compare_pairs(name, plain, host, 6)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", FLAG_READERS)
+def test_flags_reach_the_next_compiled_instruction(name: str, native: UserWorld, host: HostCpu) -> None:
+    compare_pairs(name, native, host, 200)
+
+
+STRINGS = {name: row for name, row in ROWS.items() if row.semantic.__name__ == "string"}
+
+
+def repeated_case(rng: Random, row: Row) -> Case:
+    """With overlapping operands as often as not, and equal bytes for comparisons to run through."""
+    while True:
+        case = random_case(rng, row, rng.choice(tuple(PROTECTED)))
+        if case.instruction.repeated and not case.instruction.locked and len(case.code) < 8:
+            break
+    gpr = list(case.gpr)
+    if rng.random() < 0.5:
+        gpr[EDI] = gpr[ESI] + rng.randrange(-9, 10) & M32
+    window = case.window
+    if rng.random() < 0.5:
+        window = rng.randbytes(4) * (len(window) // 4)
+    return replace(case, gpr=tuple(gpr), window=window)
+
+
+def compare_repeated(name: str, ours: UserWorld, host: HostCpu, cases: int) -> None:
+    rng = random_for(f"repeated {name} in {cases} cases")
+    for _ in range(cases):
+        case = repeated_case(rng, STRINGS[name])
+        after, iterations = host.run(case), 1
+        while after.vector == DB and after.eip == case.eip:
+            after = host.run(replace(case, gpr=after.gpr, eflags=after.eflags, window=after.window))
+            iterations += 1
+        found = disagreements(case, after, ours.run_many(case, iterations))
+        assert not found, f"{case}, {iterations} iterations\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("name", STRINGS)
+def test_repeated_string_agrees_with_the_host(name: str, plain: UserWorld, host: HostCpu) -> None:
+    compare_repeated(name, plain, host, 6)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", STRINGS)
+def test_repeated_compiled_string_agrees_with_the_host(name: str, native: UserWorld, host: HostCpu) -> None:
+    compare_repeated(name, native, host, 250)

@@ -70,13 +70,13 @@ def compare_many(kind: str, programs: int, plain: SoupWorld, native: SoupWorld) 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_compiled_and_plain_interpreter_agree(kind: str, plain: SoupWorld, native: SoupWorld) -> None:
-    compare_many(kind, 5, plain, native)
+    compare_many(kind, 3, plain, native)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_compiled_and_plain_interpreter_agree_on_many_programs(kind: str, plain: SoupWorld, native: SoupWorld) -> None:
-    compare_many(f"{kind}", 80, plain, native)
+    compare_many(kind, 60, plain, native)
 
 
 def in_pieces(rng: Random, world: SoupWorld, instructions: int) -> bool:
