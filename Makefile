@@ -22,6 +22,7 @@ check: $(STAMP)  ## format, lint, types and the fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m tests.support.engine | tail -n 1
 	$(BIN)/pytest -n auto -m "not slow and not system"
 
 bench: $(STAMP)  ## the figures of README.md, measured here and now (some minutes; downloads Debian's kernels)
