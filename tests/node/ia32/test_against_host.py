@@ -106,7 +106,7 @@ def test_instruction_agrees_with_the_host(name: str, plain: UserWorld, host: Hos
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", ROWS)
 def test_compiled_instruction_agrees_with_the_host(name: str, native: UserWorld, host: HostCpu) -> None:
-    compare(name, native, host, 60)
+    compare(name, native, host, 40)
 
 
 FLAG_SETTERS = [
