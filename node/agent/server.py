@@ -19,7 +19,6 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from node.agent.blobs import BlobCache, Fetch
-from node.agent.errors import Unavailable
 from node.agent.hosting import Hosting
 from node.agent.membership import keep_joined
 from node.agent.migrations import Migrations
@@ -76,15 +75,21 @@ async def serve(settings: NodeSettings, fetch: Fetch) -> None:
     await server.start()
     address = f"{settings.advertise_host}:{port}"
     announcing = asyncio.create_task(_announce(settings, address, template, alive, blobs), name="announce")
+    stopped = asyncio.create_task(stopping.wait(), name="stopped")
     try:
-        await stopping.wait()
+        await asyncio.wait((announcing, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.is_set() and announcing.exception() is None:
+            await stopped  # a node of no cluster has nothing more to announce
     finally:
+        stopped.cancel()
         log.info("node.stopping", node=settings.name, vms=len(hosting.vms))
         announcing.cancel()
         await alive.enter_graceful_shutdown()
         await hosting.shut_down()
         await template.stop()
         await server.stop(GRACE_S)
+    if announcing.done() and not announcing.cancelled() and (error := announcing.exception()) is not None:
+        raise SystemExit(f"limosa node {settings.name}: {error}") from error
 
 
 def _add_services(server: grpc.aio.Server, settings: NodeSettings, hosting: Hosting) -> "health.aio.HealthServicer":
@@ -116,10 +121,7 @@ async def _announce(
     settings: NodeSettings, address: str, template: Template, alive: "health.aio.HealthServicer", blobs: BlobCache
 ) -> None:
     """Once a machine can be started here, and not before, say so to all: by address file, health and membership."""
-    try:
-        await template.ready()
-    except Unavailable as error:  # a node without a template still answers for what it has, and says why it has no more
-        log.error("node.template", error=str(error))
+    await template.ready()
     await alive.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
     _write_address(settings.address_file, address)
     log.info("node.serving", node=settings.name, address=address, memory_bytes=settings.memory_bytes)

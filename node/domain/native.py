@@ -4,10 +4,8 @@ The only file of a node in which hosting meets emulation. It is also where guest
 handed the host's monotonic clock here, and nothing below reads one.
 """
 
-import fcntl
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -23,6 +21,7 @@ from protos.common_pb2 import VmSpec
 
 REHEARSAL_BYTES = 8 << 20
 REHEARSAL_INSTRUCTIONS = 10_000
+VIRTUAL_EPOCH_UNIX_NS = 1_767_225_600 * 1_000_000_000  # 2026-01-01: what the RTC shows when a virtual clock begins
 
 
 class NativeMachinery:
@@ -32,8 +31,7 @@ class NativeMachinery:
     def warm(self, cache: Path, progress: Progress) -> None:
         """Load the compiled interpreter from the cache; compile it first if it is not there."""
         try:
-            with _one_at_a_time(cache, progress):
-                self._engine = native.load(cache, progress)
+            self._engine = native.load(cache, progress)
         except native.CompileFailed as error:
             raise Refused("internal", str(error)) from error
         self._rehearse()
@@ -54,7 +52,7 @@ class NativeMachinery:
             vmm=spec.vmm,
             clock=spec.clock,
             exit_port=spec.exit_port or None,
-            wall_clock_unix_ns=time.time_ns(),
+            wall_clock_unix_ns=_wall_clock(spec.clock),
         )
         rom = boot.rom if isinstance(boot, BiosFiles) else b""
         try:
@@ -74,22 +72,9 @@ class NativeMachinery:
         return MachineThread(cast(Machine, machine), on_stopped, on_first_instruction)
 
 
-@contextmanager
-def _one_at_a_time(cache: Path, progress: Progress) -> Iterator[None]:
-    """Nodes that start together compile once: the others wait, and find the result in the cache."""
-    with ExitStack() as held:
-        try:
-            cache.mkdir(parents=True, exist_ok=True)
-            lock = held.enter_context((cache / "lock").open("w"))
-        except OSError:
-            lock = None  # a cache that cannot be written is not shared either
-        if lock is not None:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                progress(0.0, "another process is compiling the interpreter; waiting for it")
-                fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _wall_clock(clock: str) -> int:
+    """Under the virtual clock a run is a function of its input, so it must not learn the host's date."""
+    return VIRTUAL_EPOCH_UNIX_NS if clock == "virtual" else time.time_ns()
 
 
 MACHINERY = NativeMachinery()

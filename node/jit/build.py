@@ -11,6 +11,7 @@ from node.jit.native import object_path, store, verified
 
 
 def build(cache: Path) -> None:
+    """Raises OSError if the cache cannot be written."""
     path = object_path(cache)  # by the sources that this process has read, whatever they are when it is done
     if verified(path) is not None:
         return

@@ -7,12 +7,14 @@ compile time again and nothing else.
 """
 
 import ctypes
+import fcntl
 import hashlib
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -70,15 +72,28 @@ def object_code(cache: Path, progress: Progress, builder: Sequence[str] = BUILDE
     if code is not None:
         return code
     try:
-        return _compiled(cache, progress, builder)
+        with _one_at_a_time(cache, progress):
+            return verified(object_path(cache)) or _compiled(cache, progress, builder)
     except OSError as error:  # a cache that cannot be written: compile for this once
         progress(0.0, f"the cache cannot be written ({error}): compiling for this run only")
         with tempfile.TemporaryDirectory() as own:
             return _compiled(Path(own), progress, builder)
 
 
-def _compiled(cache: Path, progress: Progress, builder: Sequence[str]) -> bytes:
+@contextmanager
+def _one_at_a_time(cache: Path, progress: Progress) -> Iterator[None]:
+    """Processes that start together compile once: the others wait, and find the result in the cache."""
     cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress(0.0, "another process is compiling the interpreter; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _compiled(cache: Path, progress: Progress, builder: Sequence[str]) -> bytes:
     with tempfile.TemporaryFile(dir=cache):
         pass  # fails now rather than after a minute's work
     path = object_path(cache)

@@ -28,3 +28,9 @@ def engine_named(name: str) -> Engine:
     from node.jit.native import load  # the plain suite needs no numba
 
     return load(cache_directory())
+
+
+if __name__ == "__main__":  # before the tests, which have a time limit each
+    from node.jit.native import load
+
+    load(cache_directory(), lambda share, what: print(f"compiling the interpreter: {share:4.0%} {what}", flush=True))

@@ -1,7 +1,8 @@
 """A cluster of real processes under a directory of its own, driven through the real command line.
 
 The nodes run twin machines (tests/support/twin_machine.py), so no test waits for an interpreter to be compiled; every
-other part is the product's own. Leaving the context takes everything down and finds nothing left.
+other part is the product's own. A test that wants real guests says `native=True`, and shares one compiled interpreter
+with the others. Leaving the context takes everything down and finds nothing left.
 """
 
 import json
@@ -17,11 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from controller.cli.processes import Process, alive, end, marked
+from controller.cli.session import Session
 from controller.cli.state import Part, StateDir
+from tests.support import native_cache
 
 ROOT = Path(__file__).resolve().parents[2]
 MACHINERY = "tests.support.twin_machine:MACHINERY"
 COMMAND_S = 60.0
+COMPILED_S = 500.0  # a command that may have to compile the interpreter first
 BOUND_S = 30.0
 
 
@@ -43,6 +47,7 @@ class RealCluster:
 
     state: StateDir
     scratch: Path
+    native: bool = False
 
     def limosa(self, *arguments: str, status: int | None = 0) -> Ran:
         """Run `limosa …`; unless `status` is None, it must end so."""
@@ -52,7 +57,7 @@ class RealCluster:
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=COMMAND_S,
+            timeout=COMPILED_S if self.native else COMMAND_S,
         )
         ran = Ran(done.returncode, done.stdout, done.stderr)
         assert status is None or ran.status == status, f"limosa {' '.join(arguments)} ended {ran.status}: {ran.err}"
@@ -66,13 +71,23 @@ class RealCluster:
         return kept | {"LIMOSA_STATE_DIR": str(self.state.root), "NO_COLOR": "1"}
 
     def up(self, nodes: int = 2, status: int | None = 0) -> Ran:
-        return self.limosa("up", "--nodes", str(nodes), "--machinery", MACHINERY, status=status)
+        machinery = () if self.native else ("--machinery", MACHINERY)
+        return self.limosa("up", "--nodes", str(nodes), *machinery, status=status)
 
     def start(self, name: str, node: str, *words: str) -> None:
         """Create and start a VM whose twin machine runs these words."""
         program = self.scratch / f"{name}.elf"
         program.write_bytes(b"\x7fELF " + " ".join(words).encode())
         self.limosa("create", name, "--kernel", str(program), "--memory", "16M", "--node", node, "--start")
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A conversation with the controller, as each command has one."""
+        session = Session(self.part("controller").address)
+        try:
+            yield session
+        finally:
+            session.close()
 
     def vm(self, name: str) -> Any:
         return self.limosa("info", name, "-o", "json").json()
@@ -105,9 +120,11 @@ class RealCluster:
 
 
 @contextmanager
-def real_cluster(path: Path, *, nodes: int = 2) -> Iterator[RealCluster]:
+def real_cluster(path: Path, *, nodes: int = 2, native: bool = False) -> Iterator[RealCluster]:
     """Up with `nodes` nodes (0: not up), and down at the end."""
-    cluster = RealCluster(StateDir(path / "state"), path)
+    cluster = RealCluster(StateDir(path / "state"), path, native)
+    if native:
+        native_cache.share_with(cluster.state.root)
     try:
         if nodes:
             cluster.up(nodes)
