@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PLAIN = """
 import sys
 from random import Random
-from tests.support.cpu_case import random_case
+from tests.support.random_case import random_case
 from tests.support.encode import named_rows
 from tests.support.engine import engine_named
 from tests.support.user_world import UserWorld
