@@ -1,4 +1,6 @@
-"""Random cases for a row of the opcode table: registers point where memory is, counts are small, dividends mostly divide;
+"""Random cases for a row of the opcode table.
+
+Registers point where memory is, counts are small, dividends mostly divide;
 and all of that lies now and then around an edge: of a page, of a segment, of what is mapped.
 """
 
