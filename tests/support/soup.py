@@ -28,18 +28,9 @@ from node.ia32.state import (
     STATUS_FLAGS,
     TF,
 )
-from tests.support.cpu_case import (
-    CODE,
-    CODE_BYTES,
-    LOCAL_TABLE,
-    PAGE,
-    PROTECTED,
-    WINDOW,
-    WINDOW_BYTES,
-    Segment,
-    interesting,
-)
+from tests.support.cpu_case import CODE, CODE_BYTES, LOCAL_TABLE, PAGE, PROTECTED, WINDOW, WINDOW_BYTES, Segment
 from tests.support.encode import aim, instruction, named_rows
+from tests.support.random_case import interesting
 from tests.support.user_world import (
     GDT,
     HANDLER_BYTES,

@@ -14,10 +14,11 @@ import pytest
 
 from node.ia32.rows import Row
 from node.ia32.state import AC, DF, EDI, ESI, GP, ID, IF, M32, NT, SS_, STATUS_FLAGS, TF
-from tests.support.cpu_case import DB, PROTECTED, Case, Outcome, differences, random_case, undefined_flags
+from tests.support.cpu_case import DB, PROTECTED, Case, Outcome, differences, undefined_flags
 from tests.support.encode import named_rows
 from tests.support.engine import engine_named
 from tests.support.host_cpu import HostCpu
+from tests.support.random_case import random_case
 from tests.support.seeds import random_for
 from tests.support.user_world import UserWorld
 
@@ -106,7 +107,7 @@ def test_instruction_agrees_with_the_host(name: str, plain: UserWorld, host: Hos
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", ROWS)
 def test_compiled_instruction_agrees_with_the_host(name: str, native: UserWorld, host: HostCpu) -> None:
-    compare(name, native, host, 60)
+    compare(name, native, host, 40)
 
 
 FLAG_SETTERS = [

@@ -11,18 +11,10 @@ import pytest
 
 from node.ia32.rows import Row
 from node.ia32.state import CS, DF, ESP, FS, GP, GS, M16, SS, SS_, STATUS_FLAGS
-from tests.support.cpu_case import (
-    PAGE_FAULT,
-    REAL,
-    WINDOW,
-    WINDOW_BYTES,
-    Case,
-    Outcome,
-    differences,
-    random_case,
-)
+from tests.support.cpu_case import PAGE_FAULT, REAL, WINDOW, WINDOW_BYTES, Case, Outcome, differences
 from tests.support.encode import named_rows
 from tests.support.engine import engine_named
+from tests.support.random_case import random_case
 from tests.support.real_world import FRAME_BYTES, NO_ROOM, RealWorld
 from tests.support.seeds import random_for
 from tests.support.unicorn_case import run_on_unicorn

@@ -76,7 +76,7 @@ def test_compiled_and_plain_interpreter_agree(kind: str, plain: SoupWorld, nativ
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_compiled_and_plain_interpreter_agree_on_many_programs(kind: str, plain: SoupWorld, native: SoupWorld) -> None:
-    compare_many(kind, 60, plain, native)
+    compare_many(kind, 40, plain, native)
 
 
 def in_pieces(rng: Random, world: SoupWorld, instructions: int) -> bool:

@@ -11,10 +11,11 @@ from node.ia32.encodings import tables
 from node.ia32.rows import Row
 from node.ia32.semantics.move import nop
 from node.ia32.state import DF, DS, STATUS_FLAGS, UD
-from tests.support.cpu_case import CODE, WINDOW, Case, differences, random_case
+from tests.support.cpu_case import CODE, WINDOW, Case, differences
 from tests.support.encode import SEGMENT_PREFIX, Instruction
 from tests.support.engine import engine_named
 from tests.support.host_cpu import HostCpu
+from tests.support.random_case import random_case
 from tests.support.seeds import random_for
 from tests.support.user_world import UserWorld
 
