@@ -27,7 +27,7 @@ COPIES = (
     "while :; do cp /tmp/a /tmp/b; cmp /tmp/a /tmp/b || echo damaged >>/tmp/bad; echo >>/tmp/copies; rm /tmp/b; done &"
 )
 LOOP = "i=0; while :; do i=$((i+1)); j=0; while [ $j -lt 100 ]; do j=$((j+1)); done; echo loop $i; done"
-DAMAGE = re.compile(r"BUG|Oops|Call Trace|general protection|segfault|panic|lockup|corrupt", re.IGNORECASE)
+DAMAGE = re.compile(r"\bBUG\b|Oops|Call Trace|general protection|segfault|Kernel panic|lockup|[Cc]orrupt")
 
 
 class Shell:
