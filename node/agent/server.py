@@ -113,8 +113,10 @@ def _bind(server: grpc.aio.Server, settings: NodeSettings) -> int:
     wanted = f"{settings.listen_host}:{settings.listen_port}"
     try:
         return server.add_insecure_port(wanted)
-    except RuntimeError as error:
-        raise SystemExit(f"limosa node {settings.name}: cannot listen on {wanted}: {error}") from None
+    except RuntimeError:  # gRPC's text tells of a debugging switch, not of the reason
+        raise SystemExit(
+            f"limosa node {settings.name}: cannot listen on {wanted}: the port is in use or the address is not ours"
+        ) from None
 
 
 async def _announce(
