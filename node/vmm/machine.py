@@ -150,13 +150,13 @@ class Machine:
         return None
 
     def run_until(self, instructions: int) -> Stopped | None:
-        """Virtual clock only: execute until exactly that many instructions have been executed since reset."""
+        """Virtual clock only: until exactly that many instructions have been executed since reset, or none will come."""
         while self.instructions < instructions:
             now = self.now
             self.platform.tick(now)
             outcome = self._serve(self._run(now, instructions - self.instructions))
-            if isinstance(outcome, Stopped):
-                return outcome
+            if outcome is not None:  # stopped, or idle with nothing planned: no instruction will come
+                return outcome if isinstance(outcome, Stopped) else None
         return None
 
     def _run(self, now: int, most: int = 1 << 40) -> int:
