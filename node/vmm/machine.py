@@ -150,7 +150,7 @@ class Machine:
         return None
 
     def run_until(self, instructions: int) -> Stopped | None:
-        """Virtual clock only: until exactly that many instructions have been executed since reset, or none will come."""
+        """Virtual clock only: until exactly so many instructions have been executed since reset, or none will come."""
         while self.instructions < instructions:
             now = self.now
             self.platform.tick(now)
