@@ -13,14 +13,17 @@ help:  ## what there is
 demo: $(STAMP)  ## two nodes, one guest that writes its memory, a migration there by pre-copy and back by stop-and-copy
 	$(BIN)/limosa demo
 
-test: check  ## everything: check, then the slow tests and those that start real processes
-	$(BIN)/pytest -m "slow or system" --timeout 900
+test: check  ## everything: check, the oracle without numba, the slow tests, and those that start real processes
+	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -n auto -m "not slow and not system" tests/node/ia32
+	$(BIN)/pytest -n auto -m "slow and not system" --timeout 900
+	$(BIN)/pytest -m system --timeout 900
 
 check: $(STAMP)  ## format, lint, types and the fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not slow and not system"
+	$(BIN)/python -m tests.support.engine | tail -n 1
+	$(BIN)/pytest -n auto -m "not slow and not system"
 
 bench: $(STAMP)  ## the figures of README.md, measured here and now (some minutes; downloads Debian's kernels)
 	$(BIN)/python -m tests.benchmarks.figures

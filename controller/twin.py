@@ -12,27 +12,15 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from controller.errors import AlreadyExists, ControllerError, NodeUnreachable, NotFound, Refused
+from controller.twin_outgoing import MAX_ROUNDS, PageChannel, TwinOutgoing, failed
 from controller.twin_vm import TwinVm
 from protos import common_pb2, node_pb2
 
 RUNNING, PAUSED = common_pb2.VM_STATE_RUNNING, common_pb2.VM_STATE_PAUSED
 STOPPED, INCOMING = common_pb2.VM_STATE_STOPPED, common_pb2.VM_STATE_INCOMING
 CREATED, CRASHED = common_pb2.VM_STATE_CREATED, common_pb2.VM_STATE_CRASHED
-PAGE_BYTES = 4096
-MAX_ROUNDS = 8
-STEPS_A_ROUND = 20
-SMALL_ENOUGH_PAGES = 8
-
-
-class PageChannel(Protocol):
-    """How a source reaches the target's incoming copy; in memory, or a socket between two processes."""
-
-    async def send(self, host: str, port: int, token: str, pages: dict[int, int], registers: str) -> str:
-        """Deliver pages, and at the pause the registers; the answer is then the target's digest."""
-        ...
 
 
 @dataclass(slots=True)
@@ -242,17 +230,20 @@ class TwinHost:
             copy.migration_id = request.migration_id
             copy.dirty = set(range(len(copy.memory)))
         try:
-            async for event in self._rounds(copy, request):
+            outgoing = TwinOutgoing(copy, request, self._channel, max_rounds=self.max_rounds)
+            async for event in outgoing.events(
+                pause=lambda: self._set(copy, PAUSED, ""), resume=lambda: self._resume(copy)
+            ):
                 yield event
                 await self._gate("migrate_out")
                 self._check_alive()
                 if request.migration_id in self._cancelled:
-                    yield self._failed("cancelled", "cancelled")
+                    yield failed("cancelled", "cancelled")
                     return
         except (ControllerError, KeyError) as error:
             self._check_alive()
             self._resume(copy)
-            yield self._failed("link-lost", str(error))
+            yield failed("link-lost", str(error))
 
     async def cancel_migration(self, migration_id: str) -> None:
         await self._gate("cancel_migration")
@@ -306,64 +297,6 @@ class TwinHost:
         return copy.digest()
 
     # Mechanism
-
-    async def _rounds(
-        self, copy: TwinVm, request: node_pb2.MigrateOutRequest
-    ) -> AsyncGenerator[node_pb2.MigrationEvent, None]:
-        totals = {"bytes_sent": 0, "pages_normal": 0, "pages_zero": 0}
-        yield node_pb2.MigrationEvent(phase="setup")
-        if request.options.algorithm != "stop-and-copy":
-            yield node_pb2.MigrationEvent(phase="active")
-            for number in range(1, self.max_rounds + 1):
-                done = await self._round(copy, request, number, totals)
-                yield node_pb2.MigrationEvent(round=done)
-                if done.verdict != "continue":
-                    break
-            if done.verdict == "abort":
-                yield self._failed("unconverged", done.reason)
-                return
-        yield node_pb2.MigrationEvent(phase="stop-and-copy")
-        self._set(copy, PAUSED, "")
-        theirs = await self._send(copy, request, totals, copy.registers())
-        yield node_pb2.MigrationEvent(phase="verify")
-        if theirs != copy.digest():
-            self._resume(copy)
-            yield self._failed("verify-mismatch", "the digests differ")
-            return
-        names = ("stop", "last_pages", "state", "transfer", "load", "verify")
-        parts = [common_pb2.DowntimePart(name=name, duration_ns=1_000 * (i + 1)) for i, name in enumerate(names)]
-        ready = node_pb2.ReadyToCommit(
-            digest=theirs, parts=parts, paused_for_ns=sum(p.duration_ns for p in parts), setup_ns=500, **totals
-        )
-        yield node_pb2.MigrationEvent(ready_to_commit=ready)
-
-    async def _round(
-        self, copy: TwinVm, request: node_pb2.MigrateOutRequest, number: int, totals: dict[str, int]
-    ) -> common_pb2.Round:
-        before = dict(totals)
-        await self._send(copy, request, totals, "")
-        copy.run(STEPS_A_ROUND // number)
-        left = len(copy.dirty)
-        verdict, reason = "continue", f"{left} pages are dirty"
-        if left <= SMALL_ENOUGH_PAGES:
-            verdict, reason = "stop-and-copy", f"only {left} pages left"
-        elif number == self.max_rounds:
-            verdict, reason = "abort", f"after {number} rounds {left} pages are still dirty"
-        sent = {key: totals[key] - before[key] for key in totals}
-        return common_pb2.Round(
-            number=number, duration_ns=1_000_000, dirty_pages_after=left, verdict=verdict, reason=reason,
-            dirty_pages_per_s=left * 1e3, bytes_per_s=sent["bytes_sent"] * 1e3, **sent,
-        )  # fmt: skip
-
-    async def _send(
-        self, copy: TwinVm, request: node_pb2.MigrateOutRequest, totals: dict[str, int], registers: str
-    ) -> str:
-        pages = copy.take_dirty()
-        zero = sum(content == 0 for content in pages.values())
-        totals["pages_zero"] += zero
-        totals["pages_normal"] += len(pages) - zero
-        totals["bytes_sent"] += (len(pages) - zero) * PAGE_BYTES
-        return await self._channel.send(request.host, request.port, request.token, pages, registers)
 
     async def _type(self, first: node_pb2.ConsoleInput, inputs: AsyncIterator[node_pb2.ConsoleInput]) -> None:
         message = first
@@ -434,6 +367,3 @@ class TwinHost:
             spec=copy.spec, state=copy.state, reason=copy.reason, instructions=copy.steps,
             console_bytes=len(copy.console), migration_id=copy.migration_id,
         )  # fmt: skip
-
-    def _failed(self, kind: str, error: str) -> node_pb2.MigrationEvent:
-        return node_pb2.MigrationEvent(failed=node_pb2.Failed(kind=kind, error=error))

@@ -20,6 +20,8 @@ def main() -> None:
     given = _arguments()
     _log_as(given.log_format)
     host, port = given.listen
+    if host in ("0.0.0.0", "[::]", "::") and not given.advertise:
+        raise SystemExit(f"python -m node: --listen {host} is every address; --advertise says which one others reach")
     settings = NodeSettings(
         name=given.name,
         directory=given.state / "cluster" / "nodes" / given.name,

@@ -6,6 +6,7 @@ which others know; nodes anywhere, for they announce themselves. Every wait is b
 has; the message then names the part and shows the end of its log.
 """
 
+import contextlib
 import secrets
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from controller.cli.compiling import Compiling
 from controller.cli.down import take_down
 from controller.cli.health import serving
 from controller.cli.output import message
@@ -25,7 +27,7 @@ from controller.cli.units import format_ns
 from controller.errors import ControllerError, Internal, Usage
 
 SERVICE_WAIT_S = 30.0
-NODE_WAIT_S = 240.0  # the first ever start compiles the interpreter
+NODE_WAIT_S = 620.0  # the first ever start compiles the interpreter; the node itself gives up at 600
 SAY_EVERY_S = 5.0
 POLL_S = 0.05
 LOG_LINES = 15
@@ -86,7 +88,8 @@ def bring_up(state: StateDir, nodes: int, say: Say, *, machinery: str = "") -> C
         if cluster is None:
             cluster = _new_cluster(state)
         try:
-            started = _start_missing(state, cluster, nodes, machinery, say)
+            with contextlib.nullcontext() if machinery else Compiling(state.root / "cache" / "native") as compiling:
+                started = _start_missing(state, cluster, nodes, machinery, say, compiling)
         except (ControllerError, KeyboardInterrupt, OSError):
             if fresh:
                 take_down(state, lambda _: None)
@@ -107,8 +110,10 @@ def _new_cluster(state: StateDir) -> ClusterFile:
     return cluster
 
 
-def _start_missing(state: StateDir, cluster: ClusterFile, nodes: int, machinery: str, say: Say) -> int:
-    """How many parts had to be started."""
+def _start_missing(
+    state: StateDir, cluster: ClusterFile, nodes: int, machinery: str, say: Say, compiling: Compiling | None
+) -> int:
+    """How many parts had to be started. The nodes come last: they need what is being compiled meanwhile."""
     started = 0
     for name, arguments in (
         ("storage", _storage_arguments),
@@ -118,6 +123,8 @@ def _start_missing(state: StateDir, cluster: ClusterFile, nodes: int, machinery:
             starting = _start(state, cluster, name, name, arguments(state, cluster))
             _await_service(state, cluster, starting, say)
             started += 1
+    if compiling is not None:
+        compiling.finish(say)
     wanted = dict.fromkeys([*cluster.nodes, *(f"n{i}" for i in range(1, nodes + 1))])
     missing = [name for name in wanted if not _lives(cluster.parts.get(name))]
     chosen = ["--machinery", machinery] if machinery else []

@@ -73,20 +73,23 @@ async def serve(settings: NodeSettings, fetch: Fetch) -> None:
     alive = _add_services(server, settings, hosting)
     port = _bind(server, settings)
     await server.start()
-    await alive.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
     address = f"{settings.advertise_host}:{port}"
-    _write_address(settings.address_file, f"{settings.advertise_host}:{port}")
-    log.info("node.serving", node=settings.name, address=address, memory_bytes=settings.memory_bytes)
-    joining = asyncio.create_task(_join(settings, address, blobs), name="membership")
+    announcing = asyncio.create_task(_announce(settings, address, template, alive, blobs), name="announce")
+    stopped = asyncio.create_task(stopping.wait(), name="stopped")
     try:
-        await stopping.wait()
+        await asyncio.wait((announcing, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.is_set() and announcing.exception() is None:
+            await stopped  # a node of no cluster has nothing more to announce
     finally:
+        stopped.cancel()
         log.info("node.stopping", node=settings.name, vms=len(hosting.vms))
-        joining.cancel()
+        announcing.cancel()
         await alive.enter_graceful_shutdown()
         await hosting.shut_down()
         await template.stop()
         await server.stop(GRACE_S)
+    if announcing.done() and not announcing.cancelled() and (error := announcing.exception()) is not None:
+        raise SystemExit(f"limosa node {settings.name}: {error}") from error
 
 
 def _add_services(server: grpc.aio.Server, settings: NodeSettings, hosting: Hosting) -> "health.aio.HealthServicer":
@@ -114,6 +117,17 @@ def _bind(server: grpc.aio.Server, settings: NodeSettings) -> int:
         raise SystemExit(
             f"limosa node {settings.name}: cannot listen on {wanted}: the port is in use or the address is not ours"
         ) from None
+
+
+async def _announce(
+    settings: NodeSettings, address: str, template: Template, alive: "health.aio.HealthServicer", blobs: BlobCache
+) -> None:
+    """Once a machine can be started here, and not before, say so to all: by address file, health and membership."""
+    await template.ready()
+    await alive.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
+    _write_address(settings.address_file, address)
+    log.info("node.serving", node=settings.name, address=address, memory_bytes=settings.memory_bytes)
+    await _join(settings, address, blobs)
 
 
 async def _join(settings: NodeSettings, address: str, blobs: BlobCache) -> None:

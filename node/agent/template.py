@@ -22,7 +22,7 @@ from node.agent.template_control import Control
 
 log = structlog.get_logger()
 
-WARM_UP_S = 300.0  # the first compile of the interpreter on a slow machine
+WARM_UP_S = 600.0  # the first compile of the interpreter on a slow machine
 FORK_S = 10.0
 RESTART_FIRST_S = 0.1
 RESTART_MOST_S = 5.0
@@ -61,7 +61,7 @@ class Template:
     async def fork(self, name: str) -> ForkedDomain:
         """A new domain process, idle at its channel."""
         async with self._forking:
-            control = await self._ready()
+            control = await self.ready()
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
                 pid, pidfd = await self._request(control, name, theirs)
@@ -78,7 +78,8 @@ class Template:
         """The domain was reaped by whoever held it."""
         self._domains.discard(pid)
 
-    async def _ready(self) -> Control:
+    async def ready(self) -> Control:
+        """Wait until domains can be forked: the first time ever, until the interpreter is compiled."""
         try:
             async with asyncio.timeout(WARM_UP_S), self._changed:
                 await self._changed.wait_for(lambda: self._control is not None or self._early_deaths >= HOPELESS)

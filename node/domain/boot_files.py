@@ -14,6 +14,7 @@ from node.boot.bzimage import is_bzimage
 from node.boot.entry import Entry
 from node.boot.linux import load_linux
 from node.boot.multiboot import is_multiboot, load_multiboot
+from node.domain.unpacked import kernel_bytes
 from node.guests.builtin import builtin_kernel
 from node.memory.ram import GuestMemory
 from protos.common_pb2 import BootSource
@@ -56,7 +57,7 @@ def read(boot: BootSource, files: Mapping[str, Path], *, incoming: bool) -> Boot
     if kind == "linux":
         linux = boot.linux
         initrd = files[linux.initrd.digest].read_bytes() if linux.HasField("initrd") else None
-        return LinuxFiles(files[linux.kernel.digest].read_bytes(), initrd, linux.command_line)
+        return LinuxFiles(kernel_bytes(files[linux.kernel.digest]), initrd, linux.command_line)
     multiboot = boot.multiboot
     named = multiboot.HasField("kernel")
     kernel = files[multiboot.kernel.digest].read_bytes() if named else builtin_kernel()

@@ -4,10 +4,8 @@ The only file of a node in which hosting meets emulation. It is also where guest
 handed the host's monotonic clock here, and nothing below reads one.
 """
 
-import fcntl
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -32,8 +30,10 @@ class NativeMachinery:
 
     def warm(self, cache: Path, progress: Progress) -> None:
         """Load the compiled interpreter from the cache; compile it first if it is not there."""
-        with _one_at_a_time(cache, progress):
+        try:
             self._engine = native.load(cache, progress)
+        except native.CompileFailed as error:
+            raise Refused("internal", str(error)) from error
         self._rehearse()
 
     def _rehearse(self) -> None:
@@ -75,19 +75,6 @@ class NativeMachinery:
 def _wall_clock(clock: str) -> int:
     """Under the virtual clock a run is a function of its input, so it must not learn the host's date."""
     return VIRTUAL_EPOCH_UNIX_NS if clock == "virtual" else time.time_ns()
-
-
-@contextmanager
-def _one_at_a_time(cache: Path, progress: Progress) -> Iterator[None]:
-    """Nodes that start together compile once: the others wait, and find the result in the cache."""
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress(0.0, "another process is compiling the interpreter; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 MACHINERY = NativeMachinery()

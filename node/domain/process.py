@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 import uvloop
 
+from node.boot.entry import BootError
 from node.domain import boot_files
 from node.domain.console_pump import ConsolePump
 from node.domain.framing import Channel, FramingError
@@ -86,7 +87,10 @@ class Domain:
         if self._guest is not None:
             raise Refused("failed-precondition", "this domain has its machine already")
         files = {digest: Path(path) for digest, path in build.files.items()}
-        boot = boot_files.read(build.spec.boot, files, incoming=build.incoming)
+        try:
+            boot = boot_files.read(build.spec.boot, files, incoming=build.incoming)
+        except BootError as error:
+            raise Refused("invalid-argument", str(error)) from error
         guest = Guest(self._kind.build(build.spec, boot, incoming=build.incoming), self._kind)
         self._guest = guest
         self._pump = ConsolePump(guest.machine.console, self._send_console)

@@ -23,7 +23,6 @@ import os
 import resource
 import signal
 import socket
-import sys
 import traceback
 from pathlib import Path
 from typing import NoReturn
@@ -47,9 +46,6 @@ def main() -> None:
     control.set_inheritable(False)
     kind = machinery.load(settings.machinery)
     kind.warm(settings.cache, lambda share, text: _say(control, f"progress {share:.3f} {text}"))
-    if "numba" in sys.modules and not settings.compiled:
-        control.set_inheritable(True)  # it was compiled just now: begin again without the compiler's memory
-        os.execv(sys.executable, [*sys.orig_argv, "--compiled"])
     gc.collect()
     gc.freeze()  # the pages of what exists now stay shared with the domains: no collector writes to them
     _say(control, "ready")
@@ -64,7 +60,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--control-fd", type=int, required=True, help="the inherited socket to the agent")
     parser.add_argument("--cache", required=True, type=Path, help="directory of the compiled interpreter")
     parser.add_argument("--machinery", required=True, help="module:attribute of the machines to make")
-    parser.add_argument("--compiled", action="store_true", help="do not begin again after compiling")
     return parser.parse_args()
 
 

@@ -139,7 +139,6 @@ def kill(m: Machine, index: int) -> None:
             at = previous.bucket_next
     op = op_at(block.ops)
     op.handler = dead_handler(m)
-    m.code_dropped = 1
     if m.leave == 0:
         m.leave = LEAVE_AFTER  # the running block may be this one
 

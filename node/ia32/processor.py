@@ -130,10 +130,8 @@ class Processor:
         m.cpu_address = self.cpu_array.ctypes.data
         m.ram = memory.bytes.ctypes.data
         m.ram_bytes = memory.ram_bytes
-        m.backing_bytes = memory.ram_bytes + memory.rom_bytes
         m.rom_gpa = (1 << 32) - memory.rom_bytes
         m.ops_used = SCRATCH_OPS
-        m.ops_capacity, m.blocks_capacity = OPS_CAPACITY, BLOCKS_CAPACITY
         self.cpu.a20_mask = 0xFFFF_FFFF
 
     @property

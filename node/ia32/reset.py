@@ -70,7 +70,7 @@ def reset(c: Cpu, m: Machine) -> None:
     c.inhibit = c.halted = c.nmi_pending = c.nmi_masked = 0
     c.a20_mask = M32
     _reset_fpu(c)
-    m.fault = m.fault_depth = m.leave = m.exit = m.io_ready = 0
+    m.fault = m.leave = m.exit = m.io_ready = 0
     flush_all(m)
     refresh(c, m)
 

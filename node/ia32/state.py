@@ -133,7 +133,6 @@ class Machine:
     cpu_address: I64  # of the Cpu record (x87 and snapshots of it reach it by address)
     ram: I64  # base of the guest's backing memory
     ram_bytes: I64  # RAM proper: gpa below this, outside the legacy hole, is RAM
-    backing_bytes: I64  # RAM and ROM
     low_map: (
         I64  # 256 entries of 8 bytes: where each page below 1 MiB lies (backing offset | MAP flags), see physical.py
     )
@@ -147,10 +146,8 @@ class Machine:
     page_blocks: I64  # 4 bytes per backing page: head of its list of blocks (index + 1)
     ops: I64  # arena of Op records
     ops_used: I64
-    ops_capacity: I64
     blocks: I64  # arena of Block records (blocks.py)
     blocks_used: I64
-    blocks_capacity: I64
     block_table: I64  # hash table: 4 bytes a slot, block index + 1
     encodings: I64  # the decoder's table (decode.py)
     handlers: I64  # by handler number, 8 bytes each: what to put into Op.handler
@@ -165,7 +162,6 @@ class Machine:
     leave: I64
     fault: I64  # 0, or 256 + vector
     error: I64  # its error code; -1: none is pushed
-    fault_depth: I64  # 0 normal, 1 while delivering a first exception (double fault detection)
     exit: I64
     io_port: I64
     io_size: I64
@@ -177,7 +173,6 @@ class Machine:
     # RDTSC = tsc_now + ((executed - tsc_start) * tsc_per_instruction >> 16), executed = instructions + slice - left
     tsc_start: I64  # c.instructions at the start of this slice
     tsc_per_instruction: I64
-    code_dropped: I64  # set by a store into decoded code: the running block may be stale
     tlb_misses: I64
     blocks_decoded: I64
     code_writes: I64

@@ -61,9 +61,8 @@ def flush_non_global(c: Cpu, m: Machine) -> None:
 
 @jitted
 def flush_page(m: Machine, linear: int) -> None:
-    """INVLPG. The page stays in the list of filled ones: an empty entry there is harmless."""
+    """INVLPG. The page stays in the list of filled ones, where an empty entry and one listed twice are harmless."""
     poke64(m.tlb + ((linear >> 12) << 3), 0)
-    m.tlb_count = m.tlb_count  # the list may then name a page twice; `flush_all` does not mind
 
 
 @jitted

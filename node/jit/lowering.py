@@ -24,7 +24,9 @@ from node.ia32.blocks import BLOCK
 from node.ia32.state import CPU, MACHINE, OP
 from node.jitted import PRIMITIVES, REGISTRY, Primitive
 
-setattr(config, "OPT", config._OptLevel(0))  # noqa: B010 (the module makes its attributes at run time)
+# `config` makes its attributes at run time, hence setattr.
+setattr(config, "OPT", config._OptLevel(0))  # noqa: B010
+setattr(config, "DISABLE_JIT", 0)  # noqa: B010 (who sets NUMBA_DISABLE_JIT wants plain functions plain: they are)
 
 RECORDS = {
     name: numba.from_dtype(dtype) for name, dtype in (("cpu", CPU), ("machine", MACHINE), ("op", OP), ("block", BLOCK))

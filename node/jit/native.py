@@ -1,18 +1,20 @@
 """The compiled interpreter as an engine: load its object code from the cache, or compile it first.
 
 The cache holds one directory for each key; a key is a hash of every source file that the object is made from, of
-numba's and
-LLVM's versions and of the host CPU. Writers write aside and rename, so any number of processes may share a cache; a
-cache
-that cannot be written costs the compile time again and nothing else.
+numba's and LLVM's versions and of the host CPU. Writers write aside and rename, and a checksum precedes the object, so
+any number of processes may share a cache, and a damaged file is compiled anew; a cache that cannot be written costs the
+compile time again and nothing else.
 """
 
 import ctypes
+import fcntl
 import hashlib
+import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from node.ia32.processor import BoundEngine, Processor
 
 NODE = Path(__file__).resolve().parent.parent
 Progress = Callable[[float, str], None]
+BUILDER = (sys.executable, "-m", "node.jit.build")  # given the cache directory; tells its progress on standard output
 DIGEST_BYTES = 16  # an object file in the cache is preceded by that much of its SHA-256
 
 
@@ -45,42 +48,63 @@ def object_path(cache: Path) -> Path:
     return cache / cache_key() / "interpreter.o"
 
 
-def cached(cache: Path) -> bytes | None:
+def verified(path: Path) -> bytes | None:
     """The object code, unless it is not there, or its checksum says that the file is not what was written."""
     try:
-        content = object_path(cache).read_bytes()
+        content = path.read_bytes()
     except OSError:
         return None
     digest, code = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
     return code if hashlib.sha256(code).digest()[:DIGEST_BYTES] == digest else None
 
 
-def object_code(cache: Path, progress: Progress) -> bytes:
+def store(path: Path, code: bytes) -> None:
+    """Write aside and rename: readers see the whole file or none. Raises OSError if the cache cannot be written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as aside:
+        aside.write(hashlib.sha256(code).digest()[:DIGEST_BYTES] + code)
+    os.replace(aside.name, path)
+
+
+def object_code(cache: Path, progress: Progress, builder: Sequence[str] = BUILDER) -> bytes:
     """From the cache, or compiled now, by a process of its own."""
-    code = cached(cache)
+    code = verified(object_path(cache))
     if code is not None:
         return code
     try:
-        return _compiled(cache, progress)
+        with _one_at_a_time(cache, progress):
+            return verified(object_path(cache)) or _compiled(cache, progress, builder)
     except OSError as error:  # a cache that cannot be written: compile for this once
         progress(0.0, f"the cache cannot be written ({error}): compiling for this run only")
         with tempfile.TemporaryDirectory() as own:
-            return _compiled(Path(own), progress)
+            return _compiled(Path(own), progress, builder)
 
 
-def _compiled(cache: Path, progress: Progress) -> bytes:
+@contextmanager
+def _one_at_a_time(cache: Path, progress: Progress) -> Iterator[None]:
+    """Processes that start together compile once: the others wait, and find the result in the cache."""
     cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress(0.0, "another process is compiling the interpreter; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _compiled(cache: Path, progress: Progress, builder: Sequence[str]) -> bytes:
     with tempfile.TemporaryFile(dir=cache):
         pass  # fails now rather than after a minute's work
-    command = [sys.executable, "-m", "node.jit.build", str(cache)]
+    path = object_path(cache)
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=NODE.parent, text=True
+        [*builder, str(cache)], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=NODE.parent, text=True
     ) as build:
         assert build.stdout is not None
         for line in build.stdout:
             share, _, what = line.strip().partition(" ")
             progress(float(share), what)
-    code = cached(cache)
+    code = verified(path)
     if code is None:
         raise CompileFailed(
             f"compiling the interpreter failed (exit status {build.returncode}); its messages stand above"

@@ -103,6 +103,7 @@ class Machine:
         settings = PlatformConfig(config.memory_bytes, config.exit_port, config.wall_clock_unix_ns)
         self.platform = Platform(settings, self.memory, self.console.write)
         self.exits: Counter[str] = Counter()
+        self.asked_for = False  # somebody wants the machine: end the stretch at the next exit
         self._input = bytearray()
         ia32_reset.reset(self.processor.cpu, self.processor.machine)
         self._follow_a20()
@@ -144,18 +145,18 @@ class Machine:
                 del self._input[: self.platform.serial_input(bytes(self._input), now)]
             self.platform.tick(now)
             outcome = self._serve(self._run(now))
-            if outcome is not None:
+            if outcome is not None or self.asked_for:
                 return outcome
         return None
 
     def run_until(self, instructions: int) -> Stopped | None:
-        """Virtual clock only: execute until exactly that many instructions have been executed since reset."""
+        """Virtual clock only: until exactly so many instructions have been executed since reset, or none will come."""
         while self.instructions < instructions:
             now = self.now
             self.platform.tick(now)
             outcome = self._serve(self._run(now, instructions - self.instructions))
-            if isinstance(outcome, Stopped):
-                return outcome
+            if outcome is not None:  # stopped, or idle with nothing planned: no instruction will come
+                return outcome if isinstance(outcome, Stopped) else None
         return None
 
     def _run(self, now: int, most: int = 1 << 40) -> int:

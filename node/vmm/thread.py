@@ -43,8 +43,8 @@ class MachineThread:
         """Returns once no guest instruction executes; guest time stands still from then on."""
         with self._condition:
             self._running = False
-            self._condition.notify_all()
-            self._condition.wait_for(lambda: not self._executing)
+            self._ask()
+            self.machine.hold()
 
     def resume(self) -> None:
         with self._condition:
@@ -66,13 +66,18 @@ class MachineThread:
         """The guest does not execute inside."""
         with self._condition:
             self._asking += 1
-            self._condition.notify_all()
             try:
-                self._condition.wait_for(lambda: not self._executing)
+                self._ask()
                 yield
             finally:
                 self._asking -= 1
                 self._condition.notify_all()
+
+    def _ask(self) -> None:
+        """Wait until the guest does not execute; the condition is held."""
+        self.machine.asked_for = True
+        self._condition.notify_all()
+        self._condition.wait_for(lambda: not self._executing)
 
     def serial_input(self, data: bytes) -> None:
         with self.held():
@@ -96,10 +101,9 @@ class MachineThread:
     def _wait_for_turn(self) -> bool:
         """Until the guest may execute (True) or the thread shall end (False)."""
         with self._condition:
-            if not self._running:
-                self.machine.hold()
             self._condition.wait_for(lambda: self._ended or (self._running and not self._asking))
             self._executing = not self._ended
+            self.machine.asked_for = self._on_first is not None  # the first stretch is a short one, to say that it runs
             self._awake = False
             return self._executing
 

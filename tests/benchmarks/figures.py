@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -24,45 +24,51 @@ import pytest
 
 from controller.cli.demo import check_dirty
 from controller.cli.tap import ConsoleTap
-from tests.support import endurance, native_cache
+from tests.support import endurance
 from tests.support.debian import debian_image
+from tests.support.engine import cache_directory
 from tests.support.foreground_guest import COMPILED_S, PROMPT, READY_S, ForegroundGuest, state_with_image
 from tests.support.guest_shell import LINE_S, Shell
 from tests.support.node_process import ROOT
 from tests.support.real_cluster import RealCluster, real_cluster
 
-COMPILE = "import sys, pathlib; from node.jit import native; native.load(pathlib.Path(sys.argv[1]), lambda *_: None)"
 HASHED_MIB = 16
+BOOTS = 3
 CREATED = 10
 IDLE_MIGRATIONS = 20
 RUNNING_ON = ("--node", "n1", "--start")
 
 
 def line(what: str, found: str, target: str) -> None:
-    print(f"{what:<58} {found:<46} target: {target}", flush=True)
+    print(f"{what:<58} {found:<46} target: {target:<16} load {os.getloadavg()[0]:.1f}", flush=True)
 
 
 def compile_time(scratch: Path, options: argparse.Namespace) -> None:
     """Into an empty cache; afterwards every other figure uses what was compiled."""
-    cache = scratch / "native"
+    cache = made(scratch / "native")
     begun = time.monotonic()
-    subprocess.run([sys.executable, "-c", COMPILE, str(cache)], cwd=ROOT, check=True, timeout=COMPILED_S)
+    subprocess.run(
+        [sys.executable, "-m", "node.jit.build", str(cache)], cwd=ROOT, stdout=subprocess.DEVNULL, check=True
+    )
     line("first ever compile of the interpreter", f"{time.monotonic() - begun:.1f} s", "≤ 90 s")
-    shutil.copytree(cache, native_cache.CACHE, dirs_exist_ok=True)
+    shutil.copytree(cache, cache_directory(), dirs_exist_ok=True)
 
 
 def boots(scratch: Path, options: argparse.Namespace) -> None:
     for name in ("debian-12", "debian-12-686"):
-        state, image = state_with_image(scratch / name, name)
-        begun = time.monotonic()
-        with ForegroundGuest(state, "--image", name, "--memory", "128M") as guest:
-            guest.wait_for(PROMPT, COMPILED_S)
-            taken = time.monotonic() - begun
-            cpu = psutil.Process(guest.process.pid).cpu_times()
-            guest.type("poweroff -f\n")
-            assert guest.exit_status() == 0
-        found = f"{taken:.1f} s ({cpu.user + cpu.system:.1f} s of CPU)"
-        line(f"limosa boot to the shell, {image.name}", found, "≤ 10 s")
+        state, _ = state_with_image(scratch / name, name)
+        taken, cpu_taken = zip(*(boot_to_shell(state, name) for _ in range(BOOTS)), strict=True)
+        found = f"{statistics.median(taken):.1f} s ({statistics.median(cpu_taken):.1f} s of CPU, {BOOTS} times)"
+        line(f"limosa boot to the shell, {name}", found, "≤ 10 s")
+
+
+def boot_to_shell(state: Path, name: str) -> tuple[float, float]:
+    """Seconds from the command to the prompt, and of CPU."""
+    begun = time.monotonic()
+    with ForegroundGuest(state, "--image", name) as guest:
+        guest.wait_for(PROMPT, COMPILED_S)
+        taken, cpu = time.monotonic() - begun, psutil.Process(guest.process.pid).cpu_times()
+    return taken, float(cpu.user + cpu.system)
 
 
 def speed(scratch: Path, options: argparse.Namespace) -> None:
@@ -76,15 +82,22 @@ def speed(scratch: Path, options: argparse.Namespace) -> None:
 
 
 def creation(scratch: Path, options: argparse.Namespace) -> None:
-    with real_cluster(made(scratch / "create"), nodes=1, native=True) as c:
-        taken = []
-        for turn in range(CREATED + 1):
-            c.limosa("create", f"vm{turn}", "--append", "idle", "--memory", "128M", "--start")
-            taken.append(c.vm(f"vm{turn}")["create_to_first_instruction_ns"] / 1e6)
-            c.limosa("destroy", f"vm{turn}")
-    warm = taken[1:]
-    found = f"{statistics.median(warm):.1f} ms (worst {max(warm):.1f}, {len(warm)} times)"
-    line("create to the first instruction, template warm", found, "≤ 150 ms")
+    guests = {"built-in guest": ("--append", "idle")}
+    with suppress(pytest.skip.Exception):
+        debian_image(made(scratch) / "state")
+        guests["debian-12"] = ("--image", "debian-12")
+    with real_cluster(scratch, nodes=1, native=True) as c:
+        for guest, what in guests.items():
+            warm = [first_instruction_ms(c, what) for _ in range(CREATED + 1)][1:]
+            found = f"{statistics.median(warm):.1f} ms (worst {max(warm):.1f}, {CREATED} times)"
+            line(f"create to the first instruction, {guest}, template warm", found, "≤ 150 ms")
+
+
+def first_instruction_ms(c: RealCluster, what: tuple[str, ...]) -> float:
+    c.limosa("create", "short", *what, "--memory", "128M", "--start")
+    taken = c.vm("short")["create_to_first_instruction_ns"] / 1e6
+    c.limosa("destroy", "short")
+    return float(taken)
 
 
 def idle(scratch: Path, options: argparse.Namespace) -> None:
@@ -136,7 +149,7 @@ def cpu_s(c: RealCluster) -> float:
 
 
 def made(directory: Path) -> Path:
-    directory.mkdir(parents=True)
+    directory.mkdir(parents=True, exist_ok=True)
     return directory
 
 

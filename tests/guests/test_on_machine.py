@@ -3,18 +3,17 @@
 The interpreter is compiled once into LIMOSA_TEST_CACHE or the user's cache directory, which the first run waits for.
 """
 
-import os
 from pathlib import Path
 
-import platformdirs
 import pytest
 
 from node.boot.bios import load_bios
 from node.boot.multiboot import load_multiboot
 from node.guests.builtin import builtin_kernel
-from node.jit.native import NativeEngine, load
+from node.ia32.processor import Engine
 from node.vmm.machine import Machine, MachineConfig, Stopped
 from tests.support import guest_programs
+from tests.support.engine import engine_named
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -25,13 +24,11 @@ MOST_INSTRUCTIONS = 200_000_000
 
 
 @pytest.fixture(scope="module")
-def engine() -> NativeEngine:
-    configured = os.environ.get("LIMOSA_TEST_CACHE")
-    cache = Path(configured) if configured else platformdirs.user_cache_path("limosa-tests")
-    return load(cache / "native")
+def engine() -> Engine:
+    return engine_named("native")
 
 
-def machine_of(engine: NativeEngine, *, rom: bytes = b"") -> Machine:
+def machine_of(engine: Engine, *, rom: bytes = b"") -> Machine:
     config = MachineConfig(16 << 20, clock="virtual", exit_port=0xF4)
     return Machine(config, engine=engine, monotonic_ns=lambda: 0, rom=rom)
 
@@ -50,7 +47,7 @@ def programs() -> list[object]:
 
 
 @pytest.mark.parametrize("name", programs())
-def test_all_checks_of_the_program_hold(engine: NativeEngine, name: str, tmp_path: Path) -> None:
+def test_all_checks_of_the_program_hold(engine: Engine, name: str, tmp_path: Path) -> None:
     guest_programs.require_assembler()
     machine = machine_of(engine)
     machine.enter(load_multiboot(machine.memory, guest_programs.assemble(name, tmp_path), "", []))
@@ -59,7 +56,7 @@ def test_all_checks_of_the_program_hold(engine: NativeEngine, name: str, tmp_pat
     assert console.endswith(" checks\n")
 
 
-def test_all_checks_of_the_rom_hold(engine: NativeEngine, tmp_path: Path) -> None:
+def test_all_checks_of_the_rom_hold(engine: Engine, tmp_path: Path) -> None:
     guest_programs.require_assembler()
     rom = guest_programs.assemble_rom("real_mode", tmp_path)
     machine = machine_of(engine, rom=rom)
@@ -77,7 +74,7 @@ def test_all_checks_of_the_rom_hold(engine: NativeEngine, tmp_path: Path) -> Non
         ("dirty rate=max pages=100 seconds=1 exit=0", "errors=0"),
     ],
 )
-def test_the_built_in_guest_ends_well(engine: NativeEngine, line: str, last: str) -> None:
+def test_the_built_in_guest_ends_well(engine: Engine, line: str, last: str) -> None:
     machine = machine_of(engine)
     machine.enter(load_multiboot(machine.memory, builtin_kernel(), line, []))
     stopped, console = run(machine)
@@ -86,7 +83,7 @@ def test_the_built_in_guest_ends_well(engine: NativeEngine, line: str, last: str
 
 
 @pytest.mark.parametrize(("address", "error"), [(0, "00000002"), (0x5000_0000, "00000002"), (0x10_0000, "00000003")])
-def test_a_fault_of_the_built_in_guest_is_reported(engine: NativeEngine, address: int, error: str) -> None:
+def test_a_fault_of_the_built_in_guest_is_reported(engine: Engine, address: int, error: str) -> None:
     machine = machine_of(engine)
     machine.enter(load_multiboot(machine.memory, builtin_kernel(), f"fault address={address} exit=0", []))
     stopped, console = run(machine)

@@ -134,6 +134,7 @@ async def kept_open(*messages: Any) -> AsyncIterator[Any]:
 async def node(name: str, state: Path, *arguments: str, machinery: str = TWINS) -> AsyncIterator[NodeProcess]:
     """A serving node; at the end SIGTERM (unless the test killed it), and everything of it must be gone."""
     address_file = state / f"{name}.address"
+    address_file.unlink(missing_ok=True)  # of an earlier node of that name
     with (state / f"{name}.log").open("wb") as log:
         command = [sys.executable, "-m", "node", "--name", name, "--state", str(state), "--machinery", machinery]
         command += ["--address-file", str(address_file), *arguments]

@@ -70,7 +70,7 @@ class World:
         self._point("handlers", np.arange(len(tables().handlers), dtype=np.int64))
         m, c = self.m, self.c
         m.cpu_address = self.cpu_array.ctypes.data
-        m.ram_bytes = m.backing_bytes = MEMORY
+        m.ram_bytes = MEMORY
         m.rom_gpa = 1 << 32
         m.stack_mask = 0xFFFF_FFFF
         m.need_read, m.need_write, m.need_fetch = 1, 2, 16

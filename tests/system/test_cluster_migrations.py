@@ -1,10 +1,12 @@
 """Migrations between real processes, seen from the command line: what is printed, and the exit status."""
 
+import os
 import re
 import signal
 import subprocess
 import threading
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -20,6 +22,11 @@ def begun(c: RealCluster) -> str:
     """Wait for a running job; its id."""
     c.until(lambda: any(job["state"] == "running" for job in c.limosa("jobs", "-o", "json").json()))
     return next(job["id"] for job in c.limosa("jobs", "-o", "json").json() if job["state"] == "running")
+
+
+def _collect(stream: IO[bytes], output: bytearray) -> None:
+    while data := os.read(stream.fileno(), 4096):
+        output += data
 
 
 def test_there_and_back_with_reports_that_add_up(tmp_path: Path) -> None:
@@ -44,19 +51,23 @@ def test_the_console_of_a_command_has_neither_gap_nor_repetition_over_migrations
             c.command("console", "a"), env=c.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
         ) as console:
             assert console.stdin is not None and console.stdout is not None
-            reader = threading.Thread(target=lambda: output.extend(console.stdout.read()), daemon=True)
+            reader = threading.Thread(target=_collect, args=(console.stdout, output), daemon=True)
             reader.start()
-            for target in ("n2", "n1", "n2"):
-                c.limosa("migrate", "a", target)
-                console.stdin.write(f"typed-{target}".encode())
-                console.stdin.flush()
-            c.kill("controller")
-            c.up(2)
-            before = c.vm("a")["console_bytes"]
-            c.until(lambda: c.vm("a")["console_bytes"] > before + 100)
-            c.limosa("stop", "a")
-            assert console.wait(timeout=30) == 0
-            reader.join(timeout=30)
+            try:
+                for target in ("n2", "n1", "n2"):
+                    c.limosa("migrate", "a", target)
+                    console.stdin.write(f"typed-{target}".encode())
+                    console.stdin.flush()
+                c.until(lambda: output.count(b"typed") == 3)  # what is on its way to a killed controller is lost
+                c.kill("controller")
+                c.up(2)
+                before = c.vm("a")["console_bytes"]
+                c.until(lambda: c.vm("a")["console_bytes"] > before + 100)
+                c.limosa("stop", "a")
+                assert console.wait(timeout=30) == 0
+                reader.join(timeout=30)
+            finally:
+                console.kill()
         ticks = [int(n) for n in re.findall(rb"tick (\d+)", bytes(output))]
         assert ticks == list(range(1, len(ticks) + 1)) and len(ticks) > 20
         assert output.count(b"typed-n2") == 2 and output.count(b"typed-n1") == 1

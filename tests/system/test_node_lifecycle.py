@@ -14,7 +14,8 @@ import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from protos import common_pb2, controller_pb2, controller_pb2_grpc, node_pb2
+from protos import common_pb2, node_pb2
+from tests.support.membership import membership_on
 from tests.support.node_process import NodeProcess, eventually, free_port, kept_open, node
 
 pytestmark = pytest.mark.system
@@ -250,33 +251,14 @@ async def test_agent_and_template_keep_to_what_they_may_load(n1: NodeProcess) ->
     assert len(os.listdir(f"/proc/{n1.template_pid()}/task")) == 1
 
 
-class Membership(controller_pb2_grpc.MembershipServiceServicer):
-    """A controller that takes nodes in, until its calls are cut."""
-
-    def __init__(self) -> None:
-        self.joined: asyncio.Queue[tuple[str, controller_pb2.JoinRequest]] = asyncio.Queue()
-        self.cut = asyncio.Event()
-
-    async def Join(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        token = dict(context.invocation_metadata())["limosa-token"]
-        self.joined.put_nowait((token, request))
-        yield controller_pb2.ControllerNotice(storage_address="storage:1", cluster_id="c")
-        await self.cut.wait()
-
-
 async def test_node_joins_a_controller_that_comes_late_and_again_when_it_was_cut_off(tmp_path: Path) -> None:
     port = free_port()
     (tmp_path / "token").write_text("secret\n")
     cluster = ("--controller", f"127.0.0.1:{port}", "--token-file", str(tmp_path / "token"))
     async with node("n1", tmp_path, *cluster) as n1:
         await eventually(lambda: "cluster.not_joined" in n1.log(), explain=n1.log)
-        membership = Membership()
-        server = grpc.aio.server()
-        controller_pb2_grpc.add_MembershipServiceServicer_to_server(membership, server)  # type: ignore[no-untyped-call]
-        server.add_insecure_port(f"127.0.0.1:{port}")
-        await server.start()
-        token, request = await asyncio.wait_for(membership.joined.get(), 20)
-        assert (token, request.name, request.address) == ("secret", "n1", n1.address)
-        membership.cut.set()
-        await asyncio.wait_for(membership.joined.get(), 20)
-        await server.stop(None)
+        async with membership_on(port, storage_address="storage:1") as membership:
+            token, request = await asyncio.wait_for(membership.joined.get(), 20)
+            assert (token, request.name, request.address) == ("secret", "n1", n1.address)
+            membership.cut.set()
+            await asyncio.wait_for(membership.joined.get(), 20)

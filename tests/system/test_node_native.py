@@ -3,6 +3,8 @@
 import asyncio
 import os
 import statistics
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -93,3 +95,21 @@ async def test_killed_machine_is_reported_and_boots_afresh(pair: Pair) -> None:
     await n1.in_state("a", common_pb2.VM_STATE_CRASHED)
     await n1.vm("StartVm", "a")
     await n1.read_console("a", "tick 1\r\n")
+
+
+@pytest.mark.parametrize(
+    ("append", "typed", "status"), [("console", b"quit\n", 0), ("exit code=3", b"", 7)], ids=["halt", "exit port"]
+)
+async def test_foreground_ends_as_the_guest_does(tmp_path: Path, append: str, typed: bytes, status: int) -> None:
+    native_cache.share_with(tmp_path)
+    command = [sys.executable, "-m", "node.foreground", "--state", str(tmp_path), "--append", append]
+    with subprocess.Popen(
+        [*command, "--exit-port", "0xf4"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=native_cache.ROOT
+    ) as guest:
+        assert guest.stdin is not None and guest.stdout is not None
+        if typed:
+            while guest.stdout.read(1) != b">":
+                pass
+            guest.stdin.write(typed)
+            guest.stdin.close()
+        assert await asyncio.to_thread(guest.wait, 500) == status

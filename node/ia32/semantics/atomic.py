@@ -3,6 +3,7 @@
 from node.ia32.flags import ADD, SUB, set_explicit, set_flags, status
 from node.ia32.operands import (
     MEM,
+    check_segment,
     get_reg,
     load_seg_to_change,
     mask_of,
@@ -51,7 +52,8 @@ def xadd(c: Cpu, m: Machine, e: Op, size: int, form: int) -> None:
 def cmpxchg8b(c: Cpu, m: Machine, e: Op) -> None:
     """Both halves are checked for writing before either is written; only ZF changes."""
     seg, offset = int(e.seg) & 7, offset_of(c, e)
-    low = load_seg_to_change(c, m, seg, offset, 4)
+    check_segment(c, m, seg, offset, 8, 1)
+    low = load_seg_to_change(c, m, seg, offset, 4) if m.fault == 0 else 0
     high = load_seg_to_change(c, m, seg, (offset + 4) & M32, 4) if m.fault == 0 else 0
     if m.fault:
         return

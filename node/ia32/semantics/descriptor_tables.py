@@ -33,7 +33,6 @@ from node.ia32.operands import (
     load_seg,
     offset_of,
     read_rm,
-    read_to_change,
     set_reg,
     store_op,
     store_seg,
@@ -185,7 +184,7 @@ def verify(c: Cpu, m: Machine, e: Op, form: int, write: int) -> None:
 def arpl(c: Cpu, m: Machine, e: Op, form: int) -> None:
     """Raise the destination's RPL to the source's if it is lower."""
     require_protected(c, m)
-    target = read_to_change(c, m, e, 2, form) if m.fault == 0 else 0
+    target = read_rm(c, m, e, 2, form) if m.fault == 0 else 0
     if m.fault:
         return
     level = c.gpr[int(e.a)] & 3

@@ -120,12 +120,12 @@ def _repeats(e: Op) -> int:
 def ins(c: Cpu, m: Machine, e: Op, size: int) -> None:
     """One iteration of [REP] INS: port DX to ES:(E)DI."""
     mask = _address_mask(e)
+    port, at = c.gpr[EDX] & M16, c.gpr[EDI] & mask
+    check_port(c, m, port, size)  # before the count: as processors do
+    if m.fault:
+        return
     if _repeats(e) and c.gpr[ECX] & mask == 0:
         fall_through(c, e)
-        return
-    port, at = c.gpr[EDX] & M16, c.gpr[EDI] & mask
-    check_port(c, m, port, size)
-    if m.fault:
         return
     if m.io_ready == 0:
         _probe_write(c, m, ES, at, size)
@@ -143,12 +143,12 @@ def ins(c: Cpu, m: Machine, e: Op, size: int) -> None:
 def outs(c: Cpu, m: Machine, e: Op, size: int) -> None:
     """One iteration of [REP] OUTS: DS:(E)SI (or another segment) to port DX."""
     mask = _address_mask(e)
+    port = c.gpr[EDX] & M16
+    check_port(c, m, port, size)  # before the count: as processors do
+    if m.fault:
+        return
     if _repeats(e) and c.gpr[ECX] & mask == 0:
         fall_through(c, e)
-        return
-    port = c.gpr[EDX] & M16
-    check_port(c, m, port, size)
-    if m.fault:
         return
     if m.io_ready == 0:
         value = load_seg(c, m, int(e.seg) & 7, c.gpr[ESI] & mask, size)

@@ -1,6 +1,17 @@
 """PUSH POP PUSHA POPA ENTER LEAVE (SDM 2). ESP changes only when every access has succeeded."""
 
-from node.ia32.operands import drop, get_reg, load_seg, push, read_rm, set_reg, store_op, store_seg, top
+from node.ia32.operands import (
+    drop,
+    get_reg,
+    load_seg,
+    load_seg_to_change,
+    push,
+    read_rm,
+    set_reg,
+    store_op,
+    store_seg,
+    top,
+)
 from node.ia32.rows import FORM, SIZE, Row
 from node.ia32.state import EAX, EBP, EDI, ESP, SS, Cpu, Machine, Op
 from node.jitted import inlined, jitted
@@ -93,7 +104,7 @@ def enter(c: Cpu, m: Machine, e: Op, size: int) -> None:
         store_seg(c, m, SS, at, size, frame & ((1 << (size << 3)) - 1))
     at = (at - int(e.imm)) & m.stack_mask
     if m.fault == 0:
-        load_seg(c, m, SS, at, size)  # the new top must be writable memory; reading it catches what matters here
+        load_seg_to_change(c, m, SS, at, size)  # the new top must be writable
     if m.fault == 0:
         set_reg(c, EBP, size, frame)
         c.gpr[ESP] = (esp & ~m.stack_mask) | at

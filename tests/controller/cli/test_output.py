@@ -15,7 +15,7 @@ from controller.cli import image as image_commands
 from controller.cli import look, migrate, vm
 from controller.cli.demo import explain
 from controller.cli.output import Column, Format, emit_list, facts, table
-from controller.cli.progress import frame
+from controller.cli.progress import Lines, LiveTable, frame
 from controller.cli.report import report, round_line, side_by_side, verdict
 from controller.cli.schema import Row, event_row, image_row, job_row, node_row, vm_row
 from protos import common_pb2, controller_pb2, storage_pb2
@@ -174,3 +174,19 @@ def test_json_and_yaml_say_the_same_and_an_empty_list_is_a_list(name: str, capsy
 
 def test_a_table_of_nothing_is_its_headings() -> None:
     assert table([], [Column("A", "a"), Column("B", "b")]) == "A  B"
+
+
+def test_the_live_table_draws_every_state_and_leaves_the_terminal_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+    with LiveTable() as live:
+        for job in (cancelled(), running(), pre_copy()):
+            live.update(job)
+    assert capsys.readouterr().out == "", "drawn on stderr: stdout is for the report"
+
+
+def test_without_a_terminal_each_round_is_one_line_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with Lines() as lines:
+        for _ in range(3):
+            lines.update(running())
+    ran = capsys.readouterr()
+    assert ran.out == "" and ran.err.count("round 1:") == 1 and ran.err.count("round 2:") == 1
+    assert ran.err.splitlines()[-1] == "web: active"

@@ -12,6 +12,7 @@ from node.ia32.reset import enter_flat32, reset
 from node.ia32.state import CR0_NE, EDX, EXIT_NONE
 from node.memory.ram import GuestMemory
 from tests.support import native_x87
+from tests.support.engine import engine_named
 from tests.support.native_x87 import Registers
 from tests.support.x87_values import extended, memory, registers
 from tests.support.x87_world import CODE, OPERAND, get_registers, set_registers
@@ -96,8 +97,6 @@ def test_interpreter_in_plain_python_agrees_with_the_host_over_programs() -> Non
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_compiled_interpreter_agrees_with_the_host_over_programs(pytestconfig: pytest.Config) -> None:
-    from node.jit.native import load
+def test_compiled_interpreter_agrees_with_the_host_over_programs() -> None:
 
-    assert pytestconfig.cache is not None
-    check(load(pytestconfig.cache.mkdir("limosa-native")), 400, 40, SEED + 1)
+    check(engine_named("native"), 400, 40, SEED + 1)

@@ -4,16 +4,13 @@ After the move both copies run on, which only a test may do: they must stay equa
 page, so nothing that decides the machine's future was left behind.
 """
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
-import platformdirs
 import pytest
 
 from node.boot.multiboot import load_multiboot
 from node.guests.builtin import builtin_kernel
-from node.jit.native import NativeEngine, load
+from node.ia32.processor import Engine
 from node.memory.ram import GuestMemory, PageNumbers
 from node.migration import snapshot
 from node.migration.commit import Ready, Verdict
@@ -27,6 +24,7 @@ from node.migration.source import migrate_out
 from node.migration.target import migrate_in
 from node.migration.virtual import VirtualTime
 from node.vmm.machine import Machine, MachineConfig
+from tests.support.engine import engine_named
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -34,9 +32,8 @@ MS = 1_000_000
 
 
 @pytest.fixture(scope="module")
-def engine() -> NativeEngine:
-    configured = os.environ.get("LIMOSA_TEST_CACHE")
-    return load((Path(configured) if configured else platformdirs.user_cache_path("limosa-tests")) / "native")
+def engine() -> Engine:
+    return engine_named("native")
 
 
 @dataclass
@@ -74,7 +71,7 @@ class Commit:
         return Verdict.COMMIT
 
 
-def built(engine: NativeEngine) -> Machine:
+def built(engine: Engine) -> Machine:
     config = MachineConfig(16 << 20, clock="virtual", exit_port=0xF4)
     return Machine(config, engine=engine, monotonic_ns=lambda: 0)
 
@@ -92,7 +89,7 @@ def assert_equal(one: Machine, other: Machine) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["pre-copy", "stop-and-copy"])
-def test_a_moved_machine_goes_on_exactly_as_the_unmoved_one(engine: NativeEngine, algorithm: str) -> None:
+def test_a_moved_machine_goes_on_exactly_as_the_unmoved_one(engine: Engine, algorithm: str) -> None:
     machine, target, time = built(engine), built(engine), VirtualTime()
     machine.enter(load_multiboot(machine.memory, builtin_kernel(), "dirty rate=100 pages=64", []))
     for _ in range(4):

@@ -1,0 +1,39 @@
+"""Kernels unpacked once: a bzImage's payload takes half a second of xz, so what comes out is kept beside the blob.
+
+The blob's name is its digest, so the unpacked file can never be stale. A directory that cannot be written costs the
+unpacking again, nothing else.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+from node.boot.bzimage import is_bzimage
+from node.boot.linux import unpack_linux
+
+SUFFIX = ".elf"
+
+
+def kernel_bytes(blob: Path) -> bytes:
+    """The kernel to load for a blob: the ELF inside if it is a bzImage, otherwise the file itself. Raises BootError."""
+    kept = blob.with_name(blob.name + SUFFIX)
+    try:
+        return kept.read_bytes()
+    except OSError:
+        pass
+    kernel = blob.read_bytes()
+    if not is_bzimage(kernel):
+        return kernel
+    elf = unpack_linux(kernel)
+    _keep(kept, elf)
+    return elf
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Whole or not at all, however many domains do it at once."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as aside:
+            aside.write(content)
+        os.replace(aside.name, path)
+    except OSError:
+        return

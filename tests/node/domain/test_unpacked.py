@@ -1,0 +1,36 @@
+"""A bzImage is unpacked once; what is kept is whole, and a directory that cannot be written costs time only."""
+
+from pathlib import Path
+
+import pytest
+
+from node.boot.entry import BootError
+from node.domain.unpacked import SUFFIX, kernel_bytes
+from tests.support.kernel_images import PACKERS, Load, bzimage, elf32
+
+ELF = elf32([Load(0x100_0000, b"\x90" * 5000)], 0x100_0000)
+KERNEL = bzimage(PACKERS["xz"](ELF))
+
+
+def test_the_second_reader_finds_what_the_first_unpacked(tmp_path: Path) -> None:
+    blob = tmp_path / "0123"
+    blob.write_bytes(KERNEL)
+    elf = kernel_bytes(blob)
+    assert elf == ELF
+    assert (tmp_path / f"0123{SUFFIX}").read_bytes() == elf
+    assert kernel_bytes(blob) == elf
+
+
+def test_a_kernel_that_is_no_bzimage_is_given_as_it_is(tmp_path: Path) -> None:
+    blob = tmp_path / "0123"
+    blob.write_bytes(b"\x7fELF and more")
+    assert kernel_bytes(blob) == b"\x7fELF and more"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["0123"]
+
+
+def test_a_damaged_bzimage_is_refused_and_nothing_is_kept(tmp_path: Path) -> None:
+    blob = tmp_path / "0123"
+    blob.write_bytes(KERNEL[:-200])
+    with pytest.raises(BootError):
+        kernel_bytes(blob)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["0123"]

@@ -1,0 +1,110 @@
+"""The compiled interpreter against the same semantics in plain Python: every bit of the processor and of memory, and
+which pages were written, after random numbers of instructions of random programs.
+
+Straight code and loops, faults, raw bytes, code that overwrites itself, page tables that change, 16- and 32-bit code,
+level 3 and level 0, single-stepping, repeated string instructions, interrupts at any instruction.
+"""
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from tests.support.engine import engine_named
+from tests.support.seeds import random_for
+from tests.support.soup import KINDS, Program, SoupWorld, disagreement, random_program
+
+pytestmark = pytest.mark.timeout(900)  # the first test may have to compile
+PIECES = 24
+
+
+@pytest.fixture(scope="module")
+def native() -> Iterator[SoupWorld]:
+    world = SoupWorld(engine_named("native"))
+    yield world
+    world.close()
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[SoupWorld]:
+    """A second processor with the compiled interpreter."""
+    world = SoupWorld(engine_named("native"))
+    yield world
+    world.close()
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[SoupWorld]:
+    world = SoupWorld(engine_named("plain"))
+    yield world
+    world.close()
+
+
+def piece(rng: Random) -> int:
+    return rng.choice((1, 2, 7, 50, rng.randrange(1, 400)))
+
+
+def compare(rng: Random, one: SoupWorld, another: SoupWorld, program: Program, name: str) -> None:
+    one.load(program)
+    another.load(program)
+    for number in range(PIECES):
+        budget, interrupted = piece(rng), rng.random() < 0.6
+        if interrupted:
+            one.interrupt()
+            another.interrupt()
+        goes_on, also = one.run(budget), another.run(budget)
+        where = f"{name}, {program.setting}, piece {number} of {budget} instructions"
+        assert goes_on == also, where
+        found = disagreement(one.state(), another.state())
+        assert not found, f"{where}: {found}"
+        if not goes_on:
+            return
+
+
+def compare_many(kind: str, programs: int, plain: SoupWorld, native: SoupWorld) -> None:
+    for number in range(programs):
+        name = f"{kind} {number}"
+        rng = random_for(name)
+        compare(rng, plain, native, random_program(rng, kind), name)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_compiled_and_plain_interpreter_agree(kind: str, plain: SoupWorld, native: SoupWorld) -> None:
+    compare_many(kind, 3, plain, native)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_compiled_and_plain_interpreter_agree_on_many_programs(kind: str, plain: SoupWorld, native: SoupWorld) -> None:
+    compare_many(kind, 40, plain, native)
+
+
+def in_pieces(rng: Random, world: SoupWorld, instructions: int) -> bool:
+    done = 0
+    while done < instructions:
+        budget = min(piece(rng), instructions - done)
+        if not world.run(budget):
+            return False
+        done += budget
+    return True
+
+
+def compare_pieces(kind: str, instructions: int, programs: int, whole: SoupWorld, pieces: SoupWorld) -> None:
+    for number in range(programs):
+        rng = random_for(f"pieces of {kind} {number}")
+        program = random_program(rng, kind)
+        whole.load(program)
+        pieces.load(program)
+        assert whole.run(instructions) == in_pieces(rng, pieces, instructions), (kind, number)
+        found = disagreement(whole.state(), pieces.state())
+        assert not found, f"{kind} {number}, {program.setting}: {found}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_in_pieces_is_the_run_in_one_go(kind: str, native: SoupWorld, other: SoupWorld) -> None:
+    compare_pieces(kind, 20_000, 6, native, other)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_plain_run_in_pieces_is_the_compiled_run_in_one_go(kind: str, native: SoupWorld, plain: SoupWorld) -> None:
+    compare_pieces(kind, 1_500, 2, native, plain)

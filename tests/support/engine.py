@@ -1,0 +1,36 @@
+"""The two readings of the processor's semantics that tests run on: plain Python, and the compiled interpreter.
+
+The compiled one lies in LIMOSA_TEST_CACHE, or in the user's cache directory, under `native/`; the first run compiles
+it.
+"""
+
+import os
+from functools import cache
+from pathlib import Path
+
+import platformdirs
+
+from node.ia32.processor import Engine, PlainEngine
+
+ENGINES = ("plain", "native")
+
+
+def cache_directory() -> Path:
+    configured = os.environ.get("LIMOSA_TEST_CACHE")
+    return (Path(configured) if configured else platformdirs.user_cache_path("limosa-tests")) / "native"
+
+
+@cache
+def engine_named(name: str) -> Engine:
+    """One of ENGINES; loaded (and, the first time on this host, compiled) once a process."""
+    if name == "plain":
+        return PlainEngine()
+    from node.jit.native import load  # the plain suite needs no numba
+
+    return load(cache_directory())
+
+
+if __name__ == "__main__":  # before the tests, which have a time limit each
+    from node.jit.native import load
+
+    load(cache_directory(), lambda share, what: print(f"compiling the interpreter: {share:4.0%} {what}", flush=True))
