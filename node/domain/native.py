@@ -15,6 +15,7 @@ from node.domain.machinery import GuestMachine, GuestStopped, GuestThread, Progr
 from node.guests.builtin import builtin_kernel
 from node.ia32.processor import Engine
 from node.jit import native
+from node.migration import digest, snapshot
 from node.vmm.machine import Machine, MachineConfig, MachineError
 from node.vmm.thread import MachineThread
 from protos.common_pb2 import VmSpec
@@ -37,12 +38,19 @@ class NativeMachinery:
         self._rehearse()
 
     def _rehearse(self) -> None:
-        """Build and run a machine once: what Python and the linker do at a first time is then done before the fork."""
+        """Build, run and save a machine once: what happens at a first time only (in Python, numpy, the linker) is then
+        done before the fork, and in nobody's downtime."""
         spec = VmSpec(memory_bytes=REHEARSAL_BYTES, vmm="native", clock="virtual")
         boot = MultibootFiles(builtin_kernel(), "idle", ())
         machine = self.build(spec, boot, incoming=False)
         assert isinstance(machine, Machine)
         machine.run_until(REHEARSAL_INSTRUCTIONS)
+        machine.start_tracking()
+        machine.collect_dirty()
+        state = snapshot.encode(machine.records())
+        snapshot.decode(state, machine.records())
+        digest.combine(machine.memory, digest.chunk_digests(machine.memory), state)
+        machine.loaded()
         machine.memory.close()
 
     def build(self, spec: VmSpec, boot: BootFiles | None, *, incoming: bool) -> GuestMachine:

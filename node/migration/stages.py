@@ -13,8 +13,6 @@ is marked for the part that was waited for, all on the source's clock.
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
-
 from node.migration import snapshot
 from node.migration.answers import Accept, Differs, Loaded, Ready, Received, Taken
 from node.migration.channel import expected
@@ -23,7 +21,7 @@ from node.migration.commit import Verdict
 from node.migration.digest import chunk_digests, combine, page_digests
 from node.migration.errors import Cancelled, StreamCorrupt, VerifyMismatch
 from node.migration.outgoing import Outgoing, per_second
-from node.migration.pages import zero_records
+from node.migration.pages import either, zero_records
 from node.migration.records import DigestRecord, End, Header, PageDigests, RoundEnd, State
 from node.migration.report import DowntimeClock, Round
 from node.migration.wire import Record
@@ -82,7 +80,7 @@ async def stop(out: Outgoing) -> None:
     out.mark("stop")
     out.hashing = out.workers.begin(partial(chunk_digests, memory))
     if out.tracking:
-        out.remaining = np.union1d(out.remaining, out.machine.collect_dirty())
+        out.remaining = either(memory.pages, out.remaining, out.machine.collect_dirty())
         out.machine.stop_tracking()
         out.tracking = False
     done = await send_round(out, last=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from node.memory.ram import PAGE, GuestMemory
 from node.migration.errors import StreamCorrupt
 from node.migration.ledger import Ledger
-from node.migration.pages import PageLanding, PageReader, runs, zero_records
+from node.migration.pages import PageLanding, PageReader, either, runs, zero_records
 from node.migration.records import End, Pages, RoundEnd, Zeros
 from node.migration.wire import BATCH_PAGES, ZERO_RUNS
 
@@ -120,3 +120,9 @@ def test_the_first_round_must_bring_every_page() -> None:
     ledger.enter_zeros(Zeros(1, [(0, 7), (8, 2)]))
     with pytest.raises(StreamCorrupt, match="lacks page 0x7"):
         ledger.end_round(RoundEnd(1, False, 0, 9, 500), 500)
+
+
+def test_either_is_the_union_in_order() -> None:
+    some, others = np.array([7, 2, 9]), np.array([2, 3])
+    assert either(16, some, others).tolist() == np.union1d(some, others).tolist()
+    assert either(4, np.zeros(0, np.int64), np.zeros(0, np.int64)).tolist() == []
