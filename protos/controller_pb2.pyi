@@ -12,23 +12,27 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StatusReply(_message.Message):
-    __slots__ = ("cluster_id", "version", "storage_address", "nodes", "vms", "jobs_running")
+    __slots__ = ("cluster_id", "version", "storage_address", "nodes", "vms", "jobs_running", "storage_state", "metrics_address")
     CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     STORAGE_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     NODES_FIELD_NUMBER: _ClassVar[int]
     VMS_FIELD_NUMBER: _ClassVar[int]
     JOBS_RUNNING_FIELD_NUMBER: _ClassVar[int]
+    STORAGE_STATE_FIELD_NUMBER: _ClassVar[int]
+    METRICS_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     cluster_id: str
     version: str
     storage_address: str
     nodes: int
     vms: int
     jobs_running: int
-    def __init__(self, cluster_id: _Optional[str] = ..., version: _Optional[str] = ..., storage_address: _Optional[str] = ..., nodes: _Optional[int] = ..., vms: _Optional[int] = ..., jobs_running: _Optional[int] = ...) -> None: ...
+    storage_state: str
+    metrics_address: str
+    def __init__(self, cluster_id: _Optional[str] = ..., version: _Optional[str] = ..., storage_address: _Optional[str] = ..., nodes: _Optional[int] = ..., vms: _Optional[int] = ..., jobs_running: _Optional[int] = ..., storage_state: _Optional[str] = ..., metrics_address: _Optional[str] = ...) -> None: ...
 
 class Node(_message.Message):
-    __slots__ = ("name", "address", "state", "memory_bytes", "cpus", "vms", "joined_unix_ns", "version")
+    __slots__ = ("name", "address", "state", "memory_bytes", "cpus", "vms", "joined_unix_ns", "version", "metrics_address")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -37,6 +41,7 @@ class Node(_message.Message):
     VMS_FIELD_NUMBER: _ClassVar[int]
     JOINED_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    METRICS_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     name: str
     address: str
     state: str
@@ -45,7 +50,18 @@ class Node(_message.Message):
     vms: int
     joined_unix_ns: int
     version: str
-    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., state: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., cpus: _Optional[int] = ..., vms: _Optional[int] = ..., joined_unix_ns: _Optional[int] = ..., version: _Optional[str] = ...) -> None: ...
+    metrics_address: str
+    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., state: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., cpus: _Optional[int] = ..., vms: _Optional[int] = ..., joined_unix_ns: _Optional[int] = ..., version: _Optional[str] = ..., metrics_address: _Optional[str] = ...) -> None: ...
+
+class NodeRequest(_message.Message):
+    __slots__ = ("node",)
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    def __init__(self, node: _Optional[str] = ...) -> None: ...
+
+class ForgetNodeReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class ListNodesRequest(_message.Message):
     __slots__ = ()
@@ -214,18 +230,20 @@ class Event(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., unix_ns: _Optional[int] = ..., kind: _Optional[str] = ..., vm: _Optional[str] = ..., node: _Optional[str] = ..., job: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
 
 class JoinRequest(_message.Message):
-    __slots__ = ("name", "address", "version", "memory_bytes", "cpus")
+    __slots__ = ("name", "address", "version", "memory_bytes", "cpus", "metrics_address")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     CPUS_FIELD_NUMBER: _ClassVar[int]
+    METRICS_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     name: str
     address: str
     version: str
     memory_bytes: int
     cpus: int
-    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., version: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., cpus: _Optional[int] = ...) -> None: ...
+    metrics_address: str
+    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., version: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., cpus: _Optional[int] = ..., metrics_address: _Optional[str] = ...) -> None: ...
 
 class ControllerNotice(_message.Message):
     __slots__ = ("storage_address", "cluster_id")

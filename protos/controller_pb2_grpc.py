@@ -44,6 +44,11 @@ class ControllerServiceStub:
                 request_serializer=protos_dot_controller__pb2.ListNodesRequest.SerializeToString,
                 response_deserializer=protos_dot_controller__pb2.ListNodesReply.FromString,
                 _registered_method=True)
+        self.ForgetNode = channel.unary_unary(
+                '/limosa.controller.v1.ControllerService/ForgetNode',
+                request_serializer=protos_dot_controller__pb2.NodeRequest.SerializeToString,
+                response_deserializer=protos_dot_controller__pb2.ForgetNodeReply.FromString,
+                _registered_method=True)
         self.CreateVm = channel.unary_unary(
                 '/limosa.controller.v1.ControllerService/CreateVm',
                 request_serializer=protos_dot_controller__pb2.CreateVmRequest.SerializeToString,
@@ -132,6 +137,13 @@ class ControllerServiceServicer:
 
     def ListNodes(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForgetNode(self, request, context):
+        """one that is gone for good and owns no VM
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -241,6 +253,11 @@ def add_ControllerServiceServicer_to_server(servicer, server):
                     servicer.ListNodes,
                     request_deserializer=protos_dot_controller__pb2.ListNodesRequest.FromString,
                     response_serializer=protos_dot_controller__pb2.ListNodesReply.SerializeToString,
+            ),
+            'ForgetNode': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetNode,
+                    request_deserializer=protos_dot_controller__pb2.NodeRequest.FromString,
+                    response_serializer=protos_dot_controller__pb2.ForgetNodeReply.SerializeToString,
             ),
             'CreateVm': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateVm,
@@ -372,6 +389,33 @@ class ControllerService:
             '/limosa.controller.v1.ControllerService/ListNodes',
             protos_dot_controller__pb2.ListNodesRequest.SerializeToString,
             protos_dot_controller__pb2.ListNodesReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetNode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/limosa.controller.v1.ControllerService/ForgetNode',
+            protos_dot_controller__pb2.NodeRequest.SerializeToString,
+            protos_dot_controller__pb2.ForgetNodeReply.FromString,
             options,
             channel_credentials,
             insecure,

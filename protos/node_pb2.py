@@ -25,13 +25,15 @@ _sym_db = _symbol_database.Default()
 from protos import common_pb2 as protos_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x11protos/node.proto\x12\x0elimosa.node.v1\x1a\x13protos/common.proto\"\x11\n\x0f\x44\x65scribeRequest\"\x85\x01\n\x08NodeInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x16\n\x0estream_version\x18\x03 \x01(\r\x12\x14\n\x0cmemory_bytes\x18\x04 \x01(\x04\x12\x0c\n\x04\x63pus\x18\x05 \x01(\r\x12\x0b\n\x03vms\x18\x06 \x01(\r\x12\x11\n\tvmm_modes\x18\x07 \x03(\t\"M\n\x0f\x43reateVmRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12&\n\x04spec\x18\x02 \x01(\x0b\x32\x18.limosa.common.v1.VmSpec\"\x17\n\tVmRequest\x12\n\n\x02vm\x18\x01 \x01(\t\"\x10\n\x0e\x44\x65stroyVmReply\"\x10\n\x0eListVmsRequest\"3\n\x0cListVmsReply\x12#\n\x03vms\x18\x01 \x03(\x0b\x32\x16.limosa.node.v1.VmInfo\"\x8e\x02\n\x06VmInfo\x12&\n\x04spec\x18\x01 \x01(\x0b\x32\x18.limosa.common.v1.VmSpec\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.limosa.common.v1.VmState\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0b\n\x03pid\x18\x04 \x01(\r\x12\x14\n\x0cinstructions\x18\x05 \x01(\x04\x12\x15\n\rguest_time_ns\x18\x06 \x01(\x04\x12\x15\n\rconsole_bytes\x18\x07 \x01(\x04\x12\x13\n\x0b\x65xit_status\x18\x08 \x01(\r\x12&\n\x1e\x63reate_to_first_instruction_ns\x18\t \x01(\x04\x12\x14\n\x0cmigration_id\x18\n \x01(\t\"=\n\x0c\x43onsoleInput\x12\n\n\x02vm\x18\x01 \x01(\t\x12\x13\n\x0b\x66rom_offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"=\n\rConsoleOutput\x12\x0e\n\x06offset\x18\x01 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0e\n\x06\x63losed\x18\x03 \x01(\t\"\x0e\n\x0cWatchRequest\"b\n\tNodeEvent\x12\x0f\n\x07unix_ns\x18\x01 \x01(\x03\x12\n\n\x02vm\x18\x02 \x01(\t\x12(\n\x05state\x18\x03 \x01(\x0e\x32\x19.limosa.common.v1.VmState\x12\x0e\n\x06reason\x18\x04 \x01(\t\"V\n\x16PrepareIncomingRequest\x12\x14\n\x0cmigration_id\x18\x01 \x01(\t\x12&\n\x04spec\x18\x02 \x01(\x0b\x32\x18.limosa.common.v1.VmSpec\"A\n\x14PrepareIncomingReply\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x0c\n\x04port\x18\x02 \x01(\r\x12\r\n\x05token\x18\x03 \x01(\t\"\x95\x01\n\x11MigrateOutRequest\x12\x14\n\x0cmigration_id\x18\x01 \x01(\t\x12\n\n\x02vm\x18\x02 \x01(\t\x12\x0c\n\x04host\x18\x03 \x01(\t\x12\x0c\n\x04port\x18\x04 \x01(\r\x12\r\n\x05token\x18\x05 \x01(\t\x12\x33\n\x07options\x18\x06 \x01(\x0b\x32\".limosa.common.v1.MigrationOptions\"(\n\x10MigrationRequest\x12\x14\n\x0cmigration_id\x18\x01 \x01(\t\"\x10\n\x0eMigrationReply\"\"\n\rActivateReply\x12\x11\n\tresume_ns\x18\x01 \x01(\x04\"\xe6\x01\n\x0eMigrationEvent\x12\x0f\n\x05phase\x18\x01 \x01(\tH\x00\x12(\n\x05round\x18\x02 \x01(\x0b\x32\x17.limosa.common.v1.RoundH\x00\x12\x38\n\x0fready_to_commit\x18\x03 \x01(\x0b\x32\x1d.limosa.node.v1.ReadyToCommitH\x00\x12(\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32\x16.limosa.node.v1.FailedH\x00\x12,\n\x08progress\x18\x05 \x01(\x0b\x32\x18.limosa.node.v1.ProgressH\x00\x42\x07\n\x05\x65vent\"[\n\x08Progress\x12\r\n\x05round\x18\x01 \x01(\r\x12\x17\n\x0fpages_remaining\x18\x02 \x01(\x04\x12\x12\n\nbytes_sent\x18\x03 \x01(\x04\x12\x13\n\x0b\x62ytes_per_s\x18\x04 \x01(\x01\"\xb5\x01\n\rReadyToCommit\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12-\n\x05parts\x18\x02 \x03(\x0b\x32\x1e.limosa.common.v1.DowntimePart\x12\x15\n\rpaused_for_ns\x18\x03 \x01(\x04\x12\x10\n\x08setup_ns\x18\x04 \x01(\x04\x12\x12\n\nbytes_sent\x18\x05 \x01(\x04\x12\x14\n\x0cpages_normal\x18\x06 \x01(\x04\x12\x12\n\npages_zero\x18\x07 \x01(\x04\"%\n\x06\x46\x61iled\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05\x65rror\x18\x02 \x01(\t2\xf4\t\n\x0bNodeService\x12\x45\n\x08\x44\x65scribe\x12\x1f.limosa.node.v1.DescribeRequest\x1a\x18.limosa.node.v1.NodeInfo\x12\x43\n\x08\x43reateVm\x12\x1f.limosa.node.v1.CreateVmRequest\x1a\x16.limosa.node.v1.VmInfo\x12<\n\x07StartVm\x12\x19.limosa.node.v1.VmRequest\x1a\x16.limosa.node.v1.VmInfo\x12<\n\x07PauseVm\x12\x19.limosa.node.v1.VmRequest\x1a\x16.limosa.node.v1.VmInfo\x12=\n\x08ResumeVm\x12\x19.limosa.node.v1.VmRequest\x1a\x16.limosa.node.v1.VmInfo\x12;\n\x06StopVm\x12\x19.limosa.node.v1.VmRequest\x1a\x16.limosa.node.v1.VmInfo\x12\x46\n\tDestroyVm\x12\x19.limosa.node.v1.VmRequest\x1a\x1e.limosa.node.v1.DestroyVmReply\x12:\n\x05GetVm\x12\x19.limosa.node.v1.VmRequest\x1a\x16.limosa.node.v1.VmInfo\x12G\n\x07ListVms\x12\x1e.limosa.node.v1.ListVmsRequest\x1a\x1c.limosa.node.v1.ListVmsReply\x12J\n\x07\x43onsole\x12\x1c.limosa.node.v1.ConsoleInput\x1a\x1d.limosa.node.v1.ConsoleOutput(\x01\x30\x01\x12\x42\n\x05Watch\x12\x1c.limosa.node.v1.WatchRequest\x1a\x19.limosa.node.v1.NodeEvent0\x01\x12_\n\x0fPrepareIncoming\x12&.limosa.node.v1.PrepareIncomingRequest\x1a$.limosa.node.v1.PrepareIncomingReply\x12Q\n\nMigrateOut\x12!.limosa.node.v1.MigrateOutRequest\x1a\x1e.limosa.node.v1.MigrationEvent0\x01\x12S\n\x0f\x43\x61ncelMigration\x12 .limosa.node.v1.MigrationRequest\x1a\x1e.limosa.node.v1.MigrationReply\x12S\n\x10\x41\x63tivateIncoming\x12 .limosa.node.v1.MigrationRequest\x1a\x1d.limosa.node.v1.ActivateReply\x12Q\n\rAbortIncoming\x12 .limosa.node.v1.MigrationRequest\x1a\x1e.limosa.node.v1.MigrationReply\x12S\n\x0fReleaseOutgoing\x12 .limosa.node.v1.MigrationRequest\x1a\x1e.limosa.node.v1.MigrationReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x11protos/node.proto\x12\x0elimosa.node.v1\x1a\x13protos/common.proto\"\x11\n\x0f\x44\x65scribeRequest\"\x85\x01\n\x08NodeInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x16\n\x0estream_version\x18\x03 \x01(\r\x12\x14\n\x0cmemory_bytes\x18\x04 \x01(\x04\x12\x0c\n\x04\x63pus\x18\x05 \x01(\r\x12\x0b\n\x03vms\x18\x06 \x01(\r\x12\x11\n\tvmm_modes\x18\x07 \x03(\t\"M\n\x0f\x43reateVmRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12&\n\x04spec\x18\x02 \x01(\x0b\x32\x18.limosa.common.v1.VmSpec\"\x17\n\tVmRequest\x12\n\n\x02vm\x18\x01 \x01(\t\"\x10\n\x0e\x44\x65stroyVmReply\"\x10\n\x0eListVmsRequest\"3\n\x0cListVmsReply\x12#\n\x03vms\x18\x01 \x03(\x0b\x32\x16.limosa.node.v1.VmInfo\"\xb4\x03\n\x06VmInfo\x12&\n\x04spec\x18\x01 \x01(\x0b\x32\x18.limosa.common.v1.VmSpec\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.limosa.common.v1.VmState\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0b\n\x03pid\x18\x04 \x01(\r\x12\x14\n\x0cinstructions\x18\x05 \x01(\x04\x12\x15\n\rguest_time_ns\x18\x06 \x01(\x04\x12\x15\n\rconsole_bytes\x18\x07 \x01(\x04\x12\x13\n\x0b\x65xit_status\x18\x08 \x01(\r\x12&\n\x1e\x63reate_to_first_instruction_ns\x18\t \x01(\x04\x12\x14\n\x0cmigration_id\x18\n \x01(\t\x12\x36\n\x08\x63ounters\x18\x0b \x03(\x0b\x32$.limosa.node.v1.VmInfo.CountersEntry\x12\x0e\n\x06\x63pu_ns\x18\x0c \x01(\x04\x12\x16\n\x0eresident_bytes\x18\r \x01(\x04\x12\x13\n\x0b\x64irty_pages\x18\x0e \x01(\x04\x1a/\n\rCountersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"=\n\x0c\x43onsoleInput\x12\n\n\x02vm\x18\x01 \x01(\t\x12\x13\n\x0b\x66rom_offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"=\n\rConsoleOutput\x12\x0e\n\x06offset\x18\x01 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0e\n\x06\x63losed\x18\x03 \x01(\t\"\x0e\n\x0cWatchRequest\"b\n\tNodeEvent\x12\x0f\n\x07unix_ns\x18\x01 \x01(\x03\x12\n\n\x02vm\x18\x02 \x01(\t\x12(\n\x05state\x18\x03 \x01(\x0e\x32\x19.limosa.common.v1.VmState\x12\x0e\n\x06reason\x18\x04 \x01(\t\"V\n\x16PrepareIncomingRequest\x12\x14\n\x0cmigration_id\x18\x01 \x01(\t\x12&\n\x04spec\x18\x02 \x01(\x0b\x32\x18.limosa.common.v1.VmSpec\"A\n\x14PrepareIncomingReply\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x0c\n\x04port\x18\x02 \x01(\r\x12\r\n\x05token\x18\x03 \x01(\t\"\x95\x01\n\x11MigrateOutRequest\x12\x14\n\x0cmigration_id\x18\x01 \x01(\t\x12\n\n\x02vm\x18\x02 \x01(\t\x12\x0c\n\x04host\x18\x03 \x01(\t\x12\x0c\n\x04port\x18\x04 \x01(\r\x12\r\n\x05token\x18\x05 \x01(\t\x12\x33\n\x07options\x18\x06 \x01(\x0b\x32\".limosa.common.v1.MigrationOptions\"(\n\x10MigrationRequest\x12\x14\n\x0cmigration_id\x18\x01 \x01(\t\"\x10\n\x0eMigrationReply\"\"\n\rActivateReply\x12\x11\n\tresume_ns\x18\x01 \x01(\x04\"\xe6\x01\n\x0eMigrationEvent\x12\x0f\n\x05phase\x18\x01 \x01(\tH\x00\x12(\n\x05round\x18\x02 \x01(\x0b\x32\x17.limosa.common.v1.RoundH\x00\x12\x38\n\x0fready_to_commit\x18\x03 \x01(\x0b\x32\x1d.limosa.node.v1.ReadyToCommitH\x00\x12(\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32\x16.limosa.node.v1.FailedH\x00\x12,\n\x08progress\x18\x05 \x01(\x0b\x32\x18.limosa.node.v1.ProgressH\x00\x42\x07\n\x05\x65vent\"[\n\x08Progress\x12\r\n\x05round\x18\x01 \x01(\r\x12\x17\n\x0fpages_remaining\x18\x02 \x01(\x04\x12\x12\n\nbytes_sent\x18\x03 \x01(\x04\x12\x13\n\x0b\x62ytes_per_s\x18\x04 \x01(\x01\"\xb5\x01\n\rReadyToCommit\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12-\n\x05parts\x18\x02 \x03(\x0b\x32\x1e.limosa.common.v1.DowntimePart\x12\x15\n\rpaused_for_ns\x18\x03 \x01(\x04\x12\x10\n\x08setup_ns\x18\x04 \x01(\x04\x12\x12\n\nbytes_sent\x18\x05 \x01(\x04\x12\x14\n\x0cpages_normal\x18\x06 \x01(\x04\x12\x12\n\npages_zero\x18\x07 \x01(\x04\"%\n\x06\x46\x61iled\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05\x65rror\x18\x02 \x01(\t2\xf4\t\n\x0bNodeService\x12\x45\n\x08\x44\x65scribe\x12\x1f.limosa.node.v1.DescribeRequest\x1a\x18.limosa.node.v1.NodeInfo\x12\x43\n\x08\x43reateVm\x12\x1f.limosa.node.v1.CreateVmRequest\x1a\x16.limosa.node.v1.VmInfo\x12<\n\x07StartVm\x12\x19.limosa.node.v1.VmRequest\x1a\x16.limosa.node.v1.VmInfo\x12<\n\x07PauseVm\x12\x19.limosa.node.v1.VmRequest\x1a\x16.limosa.node.v1.VmInfo\x12=\n\x08ResumeVm\x12\x19.limosa.node.v1.VmRequest\x1a\x16.limosa.node.v1.VmInfo\x12;\n\x06StopVm\x12\x19.limosa.node.v1.VmRequest\x1a\x16.limosa.node.v1.VmInfo\x12\x46\n\tDestroyVm\x12\x19.limosa.node.v1.VmRequest\x1a\x1e.limosa.node.v1.DestroyVmReply\x12:\n\x05GetVm\x12\x19.limosa.node.v1.VmRequest\x1a\x16.limosa.node.v1.VmInfo\x12G\n\x07ListVms\x12\x1e.limosa.node.v1.ListVmsRequest\x1a\x1c.limosa.node.v1.ListVmsReply\x12J\n\x07\x43onsole\x12\x1c.limosa.node.v1.ConsoleInput\x1a\x1d.limosa.node.v1.ConsoleOutput(\x01\x30\x01\x12\x42\n\x05Watch\x12\x1c.limosa.node.v1.WatchRequest\x1a\x19.limosa.node.v1.NodeEvent0\x01\x12_\n\x0fPrepareIncoming\x12&.limosa.node.v1.PrepareIncomingRequest\x1a$.limosa.node.v1.PrepareIncomingReply\x12Q\n\nMigrateOut\x12!.limosa.node.v1.MigrateOutRequest\x1a\x1e.limosa.node.v1.MigrationEvent0\x01\x12S\n\x0f\x43\x61ncelMigration\x12 .limosa.node.v1.MigrationRequest\x1a\x1e.limosa.node.v1.MigrationReply\x12S\n\x10\x41\x63tivateIncoming\x12 .limosa.node.v1.MigrationRequest\x1a\x1d.limosa.node.v1.ActivateReply\x12Q\n\rAbortIncoming\x12 .limosa.node.v1.MigrationRequest\x1a\x1e.limosa.node.v1.MigrationReply\x12S\n\x0fReleaseOutgoing\x12 .limosa.node.v1.MigrationRequest\x1a\x1e.limosa.node.v1.MigrationReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.node_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_VMINFO_COUNTERSENTRY']._loaded_options = None
+  _globals['_VMINFO_COUNTERSENTRY']._serialized_options = b'8\001'
   _globals['_DESCRIBEREQUEST']._serialized_start=58
   _globals['_DESCRIBEREQUEST']._serialized_end=75
   _globals['_NODEINFO']._serialized_start=78
@@ -47,35 +49,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTVMSREPLY']._serialized_start=353
   _globals['_LISTVMSREPLY']._serialized_end=404
   _globals['_VMINFO']._serialized_start=407
-  _globals['_VMINFO']._serialized_end=677
-  _globals['_CONSOLEINPUT']._serialized_start=679
-  _globals['_CONSOLEINPUT']._serialized_end=740
-  _globals['_CONSOLEOUTPUT']._serialized_start=742
-  _globals['_CONSOLEOUTPUT']._serialized_end=803
-  _globals['_WATCHREQUEST']._serialized_start=805
-  _globals['_WATCHREQUEST']._serialized_end=819
-  _globals['_NODEEVENT']._serialized_start=821
-  _globals['_NODEEVENT']._serialized_end=919
-  _globals['_PREPAREINCOMINGREQUEST']._serialized_start=921
-  _globals['_PREPAREINCOMINGREQUEST']._serialized_end=1007
-  _globals['_PREPAREINCOMINGREPLY']._serialized_start=1009
-  _globals['_PREPAREINCOMINGREPLY']._serialized_end=1074
-  _globals['_MIGRATEOUTREQUEST']._serialized_start=1077
-  _globals['_MIGRATEOUTREQUEST']._serialized_end=1226
-  _globals['_MIGRATIONREQUEST']._serialized_start=1228
-  _globals['_MIGRATIONREQUEST']._serialized_end=1268
-  _globals['_MIGRATIONREPLY']._serialized_start=1270
-  _globals['_MIGRATIONREPLY']._serialized_end=1286
-  _globals['_ACTIVATEREPLY']._serialized_start=1288
-  _globals['_ACTIVATEREPLY']._serialized_end=1322
-  _globals['_MIGRATIONEVENT']._serialized_start=1325
-  _globals['_MIGRATIONEVENT']._serialized_end=1555
-  _globals['_PROGRESS']._serialized_start=1557
-  _globals['_PROGRESS']._serialized_end=1648
-  _globals['_READYTOCOMMIT']._serialized_start=1651
-  _globals['_READYTOCOMMIT']._serialized_end=1832
-  _globals['_FAILED']._serialized_start=1834
-  _globals['_FAILED']._serialized_end=1871
-  _globals['_NODESERVICE']._serialized_start=1874
-  _globals['_NODESERVICE']._serialized_end=3142
+  _globals['_VMINFO']._serialized_end=843
+  _globals['_VMINFO_COUNTERSENTRY']._serialized_start=796
+  _globals['_VMINFO_COUNTERSENTRY']._serialized_end=843
+  _globals['_CONSOLEINPUT']._serialized_start=845
+  _globals['_CONSOLEINPUT']._serialized_end=906
+  _globals['_CONSOLEOUTPUT']._serialized_start=908
+  _globals['_CONSOLEOUTPUT']._serialized_end=969
+  _globals['_WATCHREQUEST']._serialized_start=971
+  _globals['_WATCHREQUEST']._serialized_end=985
+  _globals['_NODEEVENT']._serialized_start=987
+  _globals['_NODEEVENT']._serialized_end=1085
+  _globals['_PREPAREINCOMINGREQUEST']._serialized_start=1087
+  _globals['_PREPAREINCOMINGREQUEST']._serialized_end=1173
+  _globals['_PREPAREINCOMINGREPLY']._serialized_start=1175
+  _globals['_PREPAREINCOMINGREPLY']._serialized_end=1240
+  _globals['_MIGRATEOUTREQUEST']._serialized_start=1243
+  _globals['_MIGRATEOUTREQUEST']._serialized_end=1392
+  _globals['_MIGRATIONREQUEST']._serialized_start=1394
+  _globals['_MIGRATIONREQUEST']._serialized_end=1434
+  _globals['_MIGRATIONREPLY']._serialized_start=1436
+  _globals['_MIGRATIONREPLY']._serialized_end=1452
+  _globals['_ACTIVATEREPLY']._serialized_start=1454
+  _globals['_ACTIVATEREPLY']._serialized_end=1488
+  _globals['_MIGRATIONEVENT']._serialized_start=1491
+  _globals['_MIGRATIONEVENT']._serialized_end=1721
+  _globals['_PROGRESS']._serialized_start=1723
+  _globals['_PROGRESS']._serialized_end=1814
+  _globals['_READYTOCOMMIT']._serialized_start=1817
+  _globals['_READYTOCOMMIT']._serialized_end=1998
+  _globals['_FAILED']._serialized_start=2000
+  _globals['_FAILED']._serialized_end=2037
+  _globals['_NODESERVICE']._serialized_start=2040
+  _globals['_NODESERVICE']._serialized_end=3308
 # @@protoc_insertion_point(module_scope)

@@ -58,7 +58,14 @@ class ListVmsReply(_message.Message):
     def __init__(self, vms: _Optional[_Iterable[_Union[VmInfo, _Mapping]]] = ...) -> None: ...
 
 class VmInfo(_message.Message):
-    __slots__ = ("spec", "state", "reason", "pid", "instructions", "guest_time_ns", "console_bytes", "exit_status", "create_to_first_instruction_ns", "migration_id")
+    __slots__ = ("spec", "state", "reason", "pid", "instructions", "guest_time_ns", "console_bytes", "exit_status", "create_to_first_instruction_ns", "migration_id", "counters", "cpu_ns", "resident_bytes", "dirty_pages")
+    class CountersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     SPEC_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -69,6 +76,10 @@ class VmInfo(_message.Message):
     EXIT_STATUS_FIELD_NUMBER: _ClassVar[int]
     CREATE_TO_FIRST_INSTRUCTION_NS_FIELD_NUMBER: _ClassVar[int]
     MIGRATION_ID_FIELD_NUMBER: _ClassVar[int]
+    COUNTERS_FIELD_NUMBER: _ClassVar[int]
+    CPU_NS_FIELD_NUMBER: _ClassVar[int]
+    RESIDENT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DIRTY_PAGES_FIELD_NUMBER: _ClassVar[int]
     spec: _common_pb2.VmSpec
     state: _common_pb2.VmState
     reason: str
@@ -79,7 +90,11 @@ class VmInfo(_message.Message):
     exit_status: int
     create_to_first_instruction_ns: int
     migration_id: str
-    def __init__(self, spec: _Optional[_Union[_common_pb2.VmSpec, _Mapping]] = ..., state: _Optional[_Union[_common_pb2.VmState, str]] = ..., reason: _Optional[str] = ..., pid: _Optional[int] = ..., instructions: _Optional[int] = ..., guest_time_ns: _Optional[int] = ..., console_bytes: _Optional[int] = ..., exit_status: _Optional[int] = ..., create_to_first_instruction_ns: _Optional[int] = ..., migration_id: _Optional[str] = ...) -> None: ...
+    counters: _containers.ScalarMap[str, int]
+    cpu_ns: int
+    resident_bytes: int
+    dirty_pages: int
+    def __init__(self, spec: _Optional[_Union[_common_pb2.VmSpec, _Mapping]] = ..., state: _Optional[_Union[_common_pb2.VmState, str]] = ..., reason: _Optional[str] = ..., pid: _Optional[int] = ..., instructions: _Optional[int] = ..., guest_time_ns: _Optional[int] = ..., console_bytes: _Optional[int] = ..., exit_status: _Optional[int] = ..., create_to_first_instruction_ns: _Optional[int] = ..., migration_id: _Optional[str] = ..., counters: _Optional[_Mapping[str, int]] = ..., cpu_ns: _Optional[int] = ..., resident_bytes: _Optional[int] = ..., dirty_pages: _Optional[int] = ...) -> None: ...
 
 class ConsoleInput(_message.Message):
     __slots__ = ("vm", "from_offset", "data")

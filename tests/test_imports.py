@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("node", "controller", "storage")
+PACKAGES = ("node", "controller", "service", "storage")
 
 # package prefix -> the only prefixes of ours that it may import
 ONLY = {
@@ -17,6 +17,7 @@ ONLY = {
     "node.boot": ("node.boot", "node.memory"),
     "node.guests": ("node.guests",),
     "node.migration": ("node.migration", "node.memory"),
+    "service": ("service",),
     "node.vmm": ("node.vmm", "node.devices", "node.ia32", "node.memory", "node.boot.entry", "node.jitted"),
 }
 # package prefix -> prefixes (of anything) that it must not import

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.mark.parametrize("name", ["node", "controller", "storage", "protos"])
+@pytest.mark.parametrize("name", ["node", "controller", "service", "storage", "protos"])
 def test_top_level_package_is_ours(name: str) -> None:
     spec = importlib.util.find_spec(name)
     assert spec is not None and spec.origin is not None
