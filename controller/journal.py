@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS migrations (
     record BLOB NOT NULL, ended INTEGER NOT NULL);
 CREATE UNIQUE INDEX IF NOT EXISTS one_migration_a_vm ON migrations (vm) WHERE ended = 0;
 """
+COUNTS = "SELECT kind, COUNT(*) FROM records GROUP BY kind ORDER BY kind"
 VERSION = 1
 
 
@@ -65,6 +66,10 @@ class Journal:
         """Records with a sequence number greater than `after`, oldest first."""
         query = "SELECT * FROM records WHERE sequence > ? ORDER BY sequence LIMIT ?"
         return [Record(*row) for row in self._db.execute(query, (after, limit))]
+
+    def counts_by_kind(self) -> list[tuple[str, int]]:
+        """How many records there are of each kind."""
+        return [(str(kind), int(count)) for kind, count in self._db.execute(COUNTS)]
 
     def vm(self, name: str) -> VmRow:
         rows = self._vms("WHERE name = ?", name)
@@ -136,6 +141,11 @@ class Journal:
                 "INSERT OR REPLACE INTO nodes VALUES (?, ?, ?, ?, ?, ?)",
                 (row.name, row.address, row.version, row.memory_bytes, row.cpus, row.joined_unix_ns),
             )
+
+    def forget_node(self, name: str, *, text: str) -> None:
+        """The node will not come back; what it took part in stays in the records."""
+        with self._change("node.forgotten", node=name, text=text):
+            self._db.execute("DELETE FROM nodes WHERE name = ?", (name,))
 
     def note(self, kind: str, *, vm: str = "", node: str = "", job: str = "", text: str) -> None:
         """A record that changes no table."""
