@@ -62,6 +62,7 @@ class MemoryImages:
     def __init__(self, *images: storage_pb2.Image) -> None:
         self._images = {image.name: image for image in images}
         self.failure: ControllerError | None = None  # what `check` raises
+        self.checks = 0
 
     async def get(self, name: str) -> storage_pb2.Image:
         if name not in self._images:
@@ -69,6 +70,7 @@ class MemoryImages:
         return self._images[name]
 
     async def check(self) -> None:
+        self.checks += 1
         if self.failure is not None:
             raise self.failure
 

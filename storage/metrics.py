@@ -66,7 +66,7 @@ class Metrics:
             self._requests.labels(op, result).inc()
 
 
-async def watch_store(store: ImageStore, metrics: Metrics) -> None:
+async def watch_store(store: ImageStore, metrics: Metrics, *, every_s: float = LOOK_S) -> None:
     """Look at the disk from time to time, so that a scrape need not; others write into the store, too."""
     readable = True
     while True:
@@ -80,7 +80,7 @@ async def watch_store(store: ImageStore, metrics: Metrics) -> None:
             metrics.images.set(images)
             metrics.free_bytes.set(free_bytes)
             readable = True
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(every_s)
 
 
 def _look(store: ImageStore) -> tuple[int, int]:
