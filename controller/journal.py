@@ -18,7 +18,7 @@ from typing import Any
 from controller.clock import Clock
 from controller.errors import AlreadyExists, Internal, NotFound, Refused
 from controller.lifecycle import ENDED, MIGRATION, VM, MigrationState, VmState, step
-from controller.rows import MigrationRow, NodeRow, Record, VmRow
+from controller.rows import MigrationRow, NodeRow, Owner, Record, VmRow
 from protos import common_pb2
 
 SCHEMA = """
@@ -82,6 +82,11 @@ class Journal:
 
     def vms(self) -> list[VmRow]:
         return self._vms("ORDER BY name")
+
+    def owners(self) -> list[Owner]:
+        """All VMs without their definitions, for those who look often."""
+        rows = self._db.execute("SELECT name, node, state, created_unix_ns FROM vms ORDER BY name")
+        return [Owner(*row) for row in rows]
 
     def vms_on(self, node: str) -> list[VmRow]:
         return self._vms("WHERE node = ? ORDER BY name", node)

@@ -15,7 +15,7 @@ from controller.lifecycle import ENDED, MIGRATION, MigrationState, NodeState
 from controller.metrics.ended import EndedMigrations
 from controller.metrics.live import LiveCollector
 from controller.metrics.snapshot import Last, NodeNow, Snapshot, VmNow, last_of, running_of
-from controller.rows import MigrationRow, Record, VmRow
+from controller.rows import MigrationRow, Owner, Record
 
 PUBLISH_S = 0.2
 # The kinds of record with which a migration ends; each stands in the journal once for each migration.
@@ -74,16 +74,16 @@ class Telemetry:
         if row.state is MigrationState.SUCCEEDED:
             self._last[row.vm] = last_of(row)
 
-    def _last_of(self, vm: VmRow) -> Last | None:
+    def _last_of(self, row: Owner) -> Last | None:
         """Not that of an earlier VM of the same name."""
-        last = self._last.get(vm.name)
-        return last if last is not None and last.started_unix_ns >= vm.created_unix_ns else None
+        last = self._last.get(row.vm)
+        return last if last is not None and last.started_unix_ns >= row.created_unix_ns else None
 
     def _look(self) -> Snapshot:
-        rows = self._journal.vms()
-        self._last = {row.name: last for row in rows if (last := self._last_of(row)) is not None}
+        rows = self._journal.owners()
+        self._last = {row.vm: last for row in rows if (last := self._last_of(row)) is not None}
         return Snapshot(
-            vms=tuple(VmNow(row.name, row.node, row.state.value, self._last.get(row.name)) for row in rows),
+            vms=tuple(VmNow(row.vm, row.node, row.state, self._last.get(row.vm)) for row in rows),
             nodes=tuple(
                 NodeNow(node.row.name, node.state is NodeState.READY, node.metrics_address)
                 for node in self._cluster.inventory.nodes()
