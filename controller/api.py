@@ -34,16 +34,24 @@ async def translated(context: Context) -> AsyncIterator[None]:
 class ControllerService(controller_pb2_grpc.ControllerServiceServicer):
     """What a user asks for."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, *, metrics_address: str) -> None:
         self._cluster = cluster
+        self._metrics_address = metrics_address
 
     async def Status(self, request: controller_pb2.StatusRequest, context: Context) -> controller_pb2.StatusReply:
-        return self._cluster.status()
+        reply = self._cluster.status()
+        reply.metrics_address = self._metrics_address
+        return reply
 
     async def ListNodes(
         self, request: controller_pb2.ListNodesRequest, context: Context
     ) -> controller_pb2.ListNodesReply:
         return controller_pb2.ListNodesReply(nodes=self._cluster.nodes())
+
+    async def ForgetNode(self, request: controller_pb2.NodeRequest, context: Context) -> controller_pb2.ForgetNodeReply:
+        async with translated(context):
+            await self._cluster.forget_node(request.node)
+            return controller_pb2.ForgetNodeReply()
 
     async def CreateVm(self, request: controller_pb2.CreateVmRequest, context: Context) -> controller_pb2.Vm:
         async with translated(context):

@@ -55,7 +55,7 @@ class Membership:
             name=request.name, address=request.address, version=request.version, memory_bytes=request.memory_bytes,
             cpus=request.cpus, joined_unix_ns=self._clock.unix_ns(),
         )  # fmt: skip
-        node = await self._inventory.join(row)
+        node = await self._inventory.join(row, metrics_address=request.metrics_address)
         incarnation = node.incarnation
         self._journal.join_node(row)
         attendance = asyncio.create_task(self._attend(node), name=f"attend {row.name}")

@@ -4,6 +4,7 @@ No SO_REUSEPORT: a port that somebody else listens on is an error, not a place s
 NOT_SERVING, nodes' Join streams end by message, then calls under way get `GRACE_S`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,17 @@ SERVICES = tuple(
 
 
 class Server:
-    """A cluster, served."""
+    """A cluster, served. `metrics_address` is what it tells of the endpoint beside it ("": there is none)."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(
+        self, cluster: Cluster, *, interceptors: Sequence[grpc.aio.ServerInterceptor] = (), metrics_address: str = ""
+    ) -> None:
         self._cluster = cluster
         self._health: Any = health.aio.HealthServicer()
-        self._server: Any = grpc.aio.server(options=OPTIONS)
+        self._server: Any = grpc.aio.server(options=OPTIONS, interceptors=interceptors)
         add_controller: Any = controller_pb2_grpc.add_ControllerServiceServicer_to_server
         add_membership: Any = controller_pb2_grpc.add_MembershipServiceServicer_to_server
-        add_controller(ControllerService(cluster), self._server)
+        add_controller(ControllerService(cluster, metrics_address=metrics_address), self._server)
         add_membership(MembershipService(cluster), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
