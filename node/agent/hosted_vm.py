@@ -67,9 +67,20 @@ class HostedVm:
     def event(self) -> NodeEvent:
         return NodeEvent(vm=self.name, state=REPORTED_AS[self.state], reason=self.reason)
 
+    @property
+    def last(self) -> VmInfo:
+        """What its domain last said of the machine; empty until it has. Never changed, so any thread may read it."""
+        return self._last
+
     def remember(self, info: VmInfo) -> None:
-        """Keep what the domain last said of its machine; it may be all there is to say later."""
-        self._last = info
+        """Keep what the domain said of its machine; it may be all there is to say later. What an answer brought sooner
+        than an earlier notice is not undone by that notice: figures that count must not step back."""
+        if info.cpu_ns >= self._last.cpu_ns:
+            self._last = info
+
+    def forget(self) -> None:
+        """What was said so far was of another machine."""
+        self._last = VmInfo()
 
     async def describe(self) -> VmInfo:
         """Its present description; the domain's figures are the last known ones if it does not answer."""
@@ -98,5 +109,13 @@ class HostedVm:
         link, self.link, self.notices = self.link, None, None
         if link is not None:
             await link.kill()
+            self._last = _without_process(self._last)
         self.memory_reserved = 0
         self.console.close(closing)
+
+
+def _without_process(info: VmInfo) -> VmInfo:
+    left = VmInfo()
+    left.CopyFrom(info)
+    left.resident_bytes = 0
+    return left

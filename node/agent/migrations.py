@@ -156,6 +156,7 @@ class Migrations:
         vm.require(Event.ACTIVATE)
         await vm.process.ask(activate=migration_id)
         resume_ns = self._hosting.now_ns() - began_ns
+        vm.forget()  # an empty machine described itself before the state arrived
         vm.apply(Event.ACTIVATE)
         await vm.process.ask(console_attach=0)
         return resume_ns
