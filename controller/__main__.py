@@ -10,6 +10,7 @@ import os
 import secrets
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
@@ -69,7 +70,13 @@ async def serve(options: argparse.Namespace) -> None:
         token=options.token_file.read_text().strip(),
         storage_address=options.storage,
     )
-    cluster = Cluster(directory / "journal.db", config, dial=GrpcAgent, images=images, clock=SystemClock())
+    cluster = Cluster(
+        directory / "journal.db",
+        config,
+        dial=partial(GrpcAgent, token=config.token),
+        images=images,
+        clock=SystemClock(),
+    )
     server = Server(cluster)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -4,19 +4,23 @@ import argparse
 import os
 import re
 import socket
+import sys
 from pathlib import Path
 
+import structlog
 import uvloop
 
 from node.domain import sizes
 from service import logs
 
+EXITS = "Exit status: 0 ended by SIGTERM or SIGINT; 1 failed; 2 usage; 77 wrong token; 78 the name is another node's."
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 EVERY_ADDRESS = ("0.0.0.0", "[::]", "::")
 
 
 def main() -> None:
     os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"  # before grpc is imported: this process execs, it never forks
+    from node.agent.errors import CannotServe
     from node.agent.server import NodeSettings, default_memory_bytes, serve
     from node.agent.storage_fetch import fetch
 
@@ -40,13 +44,28 @@ def main() -> None:
         metrics_advertise=given.metrics_advertise or _reached_at(metrics_host, host, advertise),
         metrics_address_file=given.metrics_address_file,
         controller=given.controller,
-        token=given.token_file.read_text().strip() if given.token_file else "",
+        token=_token(given.token_file) if given.token_file else "",
         address_file=given.address_file,
         memory_bytes=given.memory or default_memory_bytes(),
         machinery=given.machinery,
         template_arguments=("--cache", str(given.state / "cache" / "native")),
     )
-    uvloop.run(serve(settings, fetch))
+    try:
+        uvloop.run(serve(settings, fetch))
+    except CannotServe as error:
+        structlog.get_logger().error("node.failed", why=str(error))
+        sys.exit(error.exit_status)
+
+
+def _token(file: Path) -> str:
+    """Empty, it would open the node to everybody whom its owner meant to keep out."""
+    try:
+        token = file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SystemExit(f"python -m node: the token file {file} cannot be read: {error}") from None
+    if not token or not token.isascii() or not token.isprintable():
+        raise SystemExit(f"python -m node: the token file {file} holds no token: one line of printable ASCII is")
+    return token
 
 
 def _reached_at(host: str, control_host: str, advertise: str) -> str:
@@ -55,7 +74,9 @@ def _reached_at(host: str, control_host: str, advertise: str) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m node", description="Host virtual machines for a Limosa cluster.")
+    parser = argparse.ArgumentParser(
+        prog="python -m node", description="Host virtual machines for a Limosa cluster.", epilog=EXITS
+    )
     parser.add_argument(
         "--name", type=_name, default=socket.gethostname(), help="this node's in the cluster (default: the host's)"
     )

@@ -22,7 +22,8 @@ DESCRIBE_S = 5.0
 
 
 class HostedVm:
-    def __init__(self, spec: VmSpec, *, request_id: str, publish: Callable[[NodeEvent], None]) -> None:
+    def __init__(self, spec: VmSpec, *, request_id: str, publish: Callable[[NodeEvent, str], None]) -> None:
+        """`publish` hears each change, with the id of the migration that it belongs to, or ""."""
         self.spec = spec
         self.request_id = request_id
         self.state = State.BUILDING
@@ -60,9 +61,15 @@ class HostedVm:
     def apply(self, event: Event, reason: str = "") -> None:
         """Change the state and tell the watchers."""
         self.require(event)
+        begun = self.migration_id
         self.state = after(self.state, event)
         self.reason = reason
-        self._publish(self.event())
+        self._publish(self.event(), begun or self.migration_id)
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """For the log."""
+        return log_ids(self.name, self.migration_id)
 
     def event(self) -> NodeEvent:
         return NodeEvent(vm=self.name, state=REPORTED_AS[self.state], reason=self.reason)
@@ -112,6 +119,10 @@ class HostedVm:
             self._last = _without_process(self._last)
         self.memory_reserved = 0
         self.console.close(closing)
+
+
+def log_ids(vm: str, migration_id: str) -> dict[str, str]:
+    return {"vm": vm, "migration": migration_id} if migration_id else {"vm": vm}
 
 
 def _without_process(info: VmInfo) -> VmInfo:

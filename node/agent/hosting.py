@@ -11,11 +11,12 @@ from collections.abc import Callable
 
 import structlog
 
+from node.agent import migration_log
 from node.agent.blobs import BlobCache
 from node.agent.console import ConsoleMirror
 from node.agent.domain_link import DomainLink
 from node.agent.errors import AlreadyExists, DomainDied, FailedPrecondition, NodeError, NotFound, ResourceExhausted
-from node.agent.hosted_vm import HostedVm
+from node.agent.hosted_vm import HostedVm, log_ids
 from node.agent.notices import Death, Notice, Notices
 from node.agent.specification import check, files
 from node.agent.template import Template
@@ -208,6 +209,7 @@ class Hosting:
             await notices.settled()  # "ready" or "failed", if the domain said so before it answered
         async with vm.lock:
             migration.verdict = "cancelled"
+            migration_log.step("cancelled", migration.migration_id, vm.name)
             if vm.state in (State.DECIDING, State.LOST):
                 vm.apply(Event.CANCEL)
 
@@ -253,7 +255,7 @@ class Hosting:
             try:
                 await self._believe(vm, notice)
             except Exception as error:  # a domain that reports what cannot be is broken: its death is the next notice
-                log.exception("domain.impossible", vm=vm.name, error=str(error))
+                log.exception("domain.impossible", **vm.ids, error=str(error))
                 await vm.process.kill()
 
     async def _believe(self, vm: HostedVm, report: Envelope) -> None:
@@ -270,7 +272,7 @@ class Hosting:
     async def _process_died(self, vm: HostedVm, how: str) -> None:
         reason = f"its process {how}"
         self.domain_deaths += 1
-        log.error("domain.died", vm=vm.name, how=how)
+        log.error("domain.died", **vm.ids, how=how)
         if vm.outgoing is not None:
             vm.outgoing.fail("internal", f"VM {vm.name!r} crashed: {reason}")
         vm.require(Event.DOMAIN_DIED)
@@ -291,6 +293,7 @@ class Hosting:
         kind = event.WhichOneof("event")
         if vm.state is State.INCOMING:
             assert kind == "failed", f"a target domain reports only failure, not {kind!r}"
+            migration_log.target_failed(vm.incoming_id, vm.name, event.failed)
             await self.remove(vm, Event.ABORT, f"its migration failed: {event.failed.error}")
             return
         if vm.outgoing is None:
@@ -301,7 +304,8 @@ class Hosting:
             vm.apply(Event.MIGRATION_FAILED)
         vm.outgoing.take(event)
 
-    def _publish(self, event: NodeEvent) -> None:
+    def _publish(self, event: NodeEvent, migration_id: str) -> None:
         event.unix_ns = self._unix_ns()
-        log.info("vm.state", vm=event.vm, state=common_pb2.VmState.Name(event.state), reason=event.reason)
+        ids, state = log_ids(event.vm, migration_id), common_pb2.VmState.Name(event.state)
+        log.info("vm.state", **ids, state=state, reason=event.reason)
         self.watchers.publish(event)

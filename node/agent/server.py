@@ -20,6 +20,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
 from node.agent.blobs import BlobCache, Fetch
+from node.agent.errors import CannotServe
 from node.agent.hosting import Hosting
 from node.agent.membership import keep_joined
 from node.agent.migrations import Migrations
@@ -31,6 +32,7 @@ from protos import controller_pb2, node_pb2, node_pb2_grpc
 from service.endpoint import CannotListen, Endpoint
 from service.registry import new_registry
 from service.rpc import Accounting
+from service.token import Guard
 
 log = structlog.get_logger()
 
@@ -68,7 +70,7 @@ class NodeSettings:
 
 
 async def serve(settings: NodeSettings, fetch: Fetch) -> None:
-    """Be the node until a signal says stop."""
+    """Be the node until a signal says stop; raises CannotServe."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -89,7 +91,8 @@ async def serve(settings: NodeSettings, fetch: Fetch) -> None:
     registry.register(NodeCollector(hosting, template, description))
     metrics_address = _open_metrics(settings, registry)
     template.start()
-    server = grpc.aio.server(options=SERVER_OPTIONS, interceptors=[Accounting(registry)])
+    guard = Guard(settings.token, refusal=f"node {settings.name} answers only those who have its cluster's token")
+    server = grpc.aio.server(options=SERVER_OPTIONS, interceptors=[Accounting(registry), guard])
     alive = _add_services(server, settings, hosting, description)
     port = _bind(server, settings)
     await server.start()
@@ -109,7 +112,7 @@ async def serve(settings: NodeSettings, fetch: Fetch) -> None:
         await template.stop()
         await server.stop(GRACE_S)
     if announcing.done() and not announcing.cancelled() and (error := announcing.exception()) is not None:
-        raise SystemExit(f"limosa node {settings.name}: {error}") from error
+        raise error if isinstance(error, CannotServe) else CannotServe(str(error)) from error
 
 
 def _description(settings: NodeSettings) -> node_pb2.NodeInfo:
@@ -130,7 +133,7 @@ def _open_metrics(settings: NodeSettings, registry: CollectorRegistry) -> str:
     try:
         endpoint = Endpoint(settings.metrics, registry)
     except CannotListen as error:
-        raise SystemExit(f"limosa node {settings.name}: {error}") from None
+        raise CannotServe(str(error)) from None
     address = f"{settings.metrics_advertise}:{endpoint.address.rpartition(':')[2]}"
     _write_address(settings.metrics_address_file, address)
     return address
@@ -153,9 +156,7 @@ def _bind(server: grpc.aio.Server, settings: NodeSettings) -> int:
     try:
         return server.add_insecure_port(wanted)
     except RuntimeError:  # gRPC's text tells of a debugging switch, not of the reason
-        raise SystemExit(
-            f"limosa node {settings.name}: cannot listen on {wanted}: the port is in use or the address is not ours"
-        ) from None
+        raise CannotServe(f"cannot listen on {wanted}: the port is in use or the address is not ours") from None
 
 
 def _join_request(description: node_pb2.NodeInfo, address: str, metrics_address: str) -> controller_pb2.JoinRequest:
