@@ -3,8 +3,7 @@
 The in-memory twin lives in twin.py and passes the same tests. Every method either returns the node's answer or raises
 a ControllerError: NotFound, Refused, InvalidArgument, Exhausted as the node said, NodeUnreachable when there was no
 answer (then nobody knows whether the request took effect; all of them may be repeated). Streams end by the node's
-last message; `aclose` ends them early. A node whose host vanishes without a word is missed within 25 s: a ping after 20
-of silence, 5 for its answer.
+last message; `aclose` ends them early. How soon a node that vanished is missed: `service.keepalive`.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -16,15 +15,13 @@ from google.protobuf.message import Message
 
 from controller.errors import ControllerError, NodeUnreachable, error_named
 from protos import common_pb2, node_pb2, node_pb2_grpc
+from service import keepalive
 from service.token import KEY
 
 UNARY_TIMEOUT_S = 10.0
 CREATE_TIMEOUT_S = 300.0  # the first one may have to wait for the interpreter to be compiled and blobs to be fetched
 CHANNEL_OPTIONS = (
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.max_pings_without_data", 0),  # no bound: a Watch stream may be silent for days
+    *keepalive.CLIENT_OPTIONS,
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )

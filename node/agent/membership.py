@@ -6,8 +6,7 @@ so and joins again, after a pause that doubles up to `PAUSE_MOST_S`; its VMs run
 A controller that turns a newcomer away, for its token or its name, will not think better of it: the node ends, before
 it has any VM. One that was a member before, and is turned away when it comes back, keeps its VMs and goes on asking.
 
-How soon each side misses the other: at once when its process ends, however it ends; within 25 s when its host or the
-network vanishes without a word (a ping after 20 s of silence, 5 s for its answer, from both sides).
+How soon each side misses the other: `service.keepalive`.
 """
 
 import asyncio
@@ -19,6 +18,7 @@ import structlog
 
 from node.agent.errors import EXIT_NAME_TAKEN, EXIT_WRONG_TOKEN, CannotServe
 from protos import controller_pb2, controller_pb2_grpc
+from service import keepalive
 from service.token import KEY
 
 log = structlog.get_logger()
@@ -26,14 +26,7 @@ log = structlog.get_logger()
 PAUSE_FIRST_S = 0.2
 PAUSE_MOST_S = 5.0
 FINAL = {grpc.StatusCode.UNAUTHENTICATED: EXIT_WRONG_TOKEN, grpc.StatusCode.ALREADY_EXISTS: EXIT_NAME_TAKEN}
-CHANNEL_OPTIONS = [
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.max_pings_without_data", 0),  # no bound: a Join stream is silent for days
-    ("grpc.enable_retries", 0),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-]
+CHANNEL_OPTIONS = (*keepalive.CLIENT_OPTIONS, ("grpc.enable_retries", 0), ("grpc.max_reconnect_backoff_ms", 2_000))
 
 
 async def keep_joined(

@@ -29,6 +29,7 @@ from node.agent.template import Template
 from node.metrics import NodeCollector, start_histogram
 from node.migration.wire import STREAM_VERSION
 from protos import controller_pb2, node_pb2, node_pb2_grpc
+from service import keepalive
 from service.endpoint import CannotListen, Endpoint
 from service.registry import new_registry
 from service.rpc import Accounting
@@ -38,13 +39,7 @@ log = structlog.get_logger()
 
 GRACE_S = 2.0
 SERVICE = node_pb2.DESCRIPTOR.services_by_name["NodeService"].full_name
-SERVER_OPTIONS = [
-    ("grpc.so_reuseport", 0),
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-]
+SERVER_OPTIONS = (("grpc.so_reuseport", 0), *keepalive.SERVER_OPTIONS)
 
 
 @dataclass(frozen=True, slots=True)
