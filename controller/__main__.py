@@ -10,6 +10,7 @@ import os
 import secrets
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
@@ -71,7 +72,8 @@ async def serve(options: argparse.Namespace) -> None:
     )
     clock = SystemClock()
     registry = new_registry(service="controller", version=VERSION)
-    cluster = Cluster(directory / "journal.db", config, dial=GrpcAgent, images=images, clock=clock)
+    dial = partial(GrpcAgent, token=config.token)
+    cluster = Cluster(directory / "journal.db", config, dial=dial, images=images, clock=clock)
     cluster.follow(log_record)
     telemetry = Telemetry(cluster, registry, clock)
     endpoint = open_endpoint(options, registry, telemetry)

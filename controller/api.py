@@ -14,8 +14,7 @@ import grpc.aio
 from controller.cluster import Cluster
 from controller.errors import METADATA_KEY, ControllerError, outcome_of
 from protos import controller_pb2, controller_pb2_grpc
-
-TOKEN_KEY = "limosa-token"
+from service import token
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -140,7 +139,7 @@ class MembershipService(controller_pb2_grpc.MembershipServiceServicer):
         self, request: controller_pb2.JoinRequest, context: Context
     ) -> AsyncGenerator[controller_pb2.ControllerNotice, None]:
         metadata = dict(context.invocation_metadata() or ())
-        token = str(metadata.get(TOKEN_KEY, ""))
-        async with translated(context), aclosing(self._cluster.membership.join(request, token)) as notices:
+        given = str(metadata.get(token.KEY, ""))
+        async with translated(context), aclosing(self._cluster.membership.join(request, given)) as notices:
             async for notice in notices:
                 yield notice

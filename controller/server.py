@@ -17,15 +17,10 @@ from controller.api import ControllerService, MembershipService
 from controller.cluster import Cluster
 from controller.errors import Exhausted
 from protos import controller_pb2, controller_pb2_grpc
+from service import keepalive
 
 GRACE_S = 1.0
-OPTIONS = (
-    ("grpc.so_reuseport", 0),
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-)
+OPTIONS = (("grpc.so_reuseport", 0), *keepalive.SERVER_OPTIONS)
 SERVICES = tuple(
     controller_pb2.DESCRIPTOR.services_by_name[name].full_name for name in ("ControllerService", "MembershipService")
 )
