@@ -39,7 +39,10 @@ class StoredImages:
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 raise unknown_image(name) from error
-            raise Refused(f"the image store does not answer ({error.details()}); `limosa up` restarts it") from error
+            raise Refused(
+                f"the image service at {self.address} does not answer ({error.details()}); `limosa up` restarts it on "
+                "one machine. VMs run on, move, and are created from the built-in guest without it"
+            ) from error
         return image
 
     async def check(self) -> None:

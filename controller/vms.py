@@ -234,6 +234,8 @@ class Vms:
             create_to_first_instruction_ns=info.create_to_first_instruction_ns,
             created_unix_ns=row.created_unix_ns,
             migrations=row.migrations,
+            cpu_ns=info.cpu_ns,
+            resident_bytes=info.resident_bytes,
         )
 
 

@@ -1,7 +1,8 @@
 """The image service: protos/storage.proto over an `ImageStore`, and nothing else.
 
 Every input is bounded: a message by MESSAGE_BYTES_MAX, a blob by the store, a silent or unreading peer by `idle_s`.
-A push is kept only if its bytes have the digest that it announced; a push that breaks off leaves nothing.
+A push is kept only if its bytes have the digest that it announced; a push that breaks off leaves nothing. Whether its
+bytes are wanted at all is said in the answer's initial metadata, as soon as it has announced them.
 """
 
 import asyncio
@@ -31,7 +32,7 @@ from storage.images import ImageStore
 from storage.metrics import Metrics
 from storage.names import hex_of
 from storage.offload import in_thread
-from storage.status import to_status
+from storage.status import PUSH_KEY, PUSH_KNOWN, PUSH_SEND, to_status
 
 CHUNK_BYTES = 512 << 10
 CHUNK_BYTES_MAX = 1 << 20
@@ -89,6 +90,10 @@ class ImageService(storage_pb2_grpc.ImageServiceServicer):
                 raise InvalidRequest("the push holds nothing: its first chunk must announce the digest")
             announced = chunk.digest
             hex_of(announced)
+            known = await in_thread(self._store.blobs.renewed, announced)
+            await context.send_initial_metadata(((PUSH_KEY, PUSH_KNOWN if known else PUSH_SEND),))
+            if known:
+                return known
             with self._store.blobs.writer(announced) as writer:
                 while chunk is not None:
                     await _append(writer, chunk, announced)

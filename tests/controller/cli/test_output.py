@@ -4,9 +4,7 @@
 """
 
 import json
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import yaml
@@ -20,8 +18,8 @@ from controller.cli.progress import Lines, LiveTable, frame
 from controller.cli.report import report, round_line, side_by_side, verdict
 from controller.cli.schema import Row, event_row, image_row, job_row, node_row, vm_row
 from protos import common_pb2, controller_pb2, storage_pb2
+from tests.support.golden import compare
 
-GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "cli"
 AT = 1_700_000_000_123_000_000
 
 
@@ -140,13 +138,6 @@ TEXTS: dict[str, Callable[[], str]] = {
     "live": lambda: frame(running()),
     "side-by-side": lambda: side_by_side([pre_copy(), stop_and_copy()]) + "\n\n" + explain(pre_copy(), stop_and_copy()),
 }
-
-
-def compare(name: str, text: str) -> None:
-    path = GOLDEN / name
-    if os.environ.get("LIMOSA_UPDATE_GOLDEN"):
-        path.write_text(text)
-    assert text == path.read_text()
 
 
 @pytest.mark.parametrize("form", list(Format))
