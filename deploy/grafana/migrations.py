@@ -224,8 +224,8 @@ def _last() -> Row:
             table_of(
                 Text(
                     "Last migrations",
-                    "When each VM was last migrated, what it cost and where it is now. A VM that was destroyed has "
-                    "left the table; `limosa jobs` keeps its record.",
+                    "When each VM was last migrated successfully, what it cost and where it is now. A VM that was "
+                    "destroyed has left the table; `limosa jobs` keeps its record.",
                     "short",
                 ),
                 Column(

@@ -30,12 +30,12 @@ def _now() -> Row:
                 span=8,
             ),
             stat_of(
-                Text("Last downtime", "How long the guest stood still in the VM's last migration.", "s"),
+                Text("Last downtime", "How long the guest stood still in the VM's last successful migration.", "s"),
                 Query(f"max by (vm) ({metric('migration_last_downtime_seconds', VM)})", "{{vm}}"),
                 span=8,
             ),
             stat_of(
-                Text("Last total time", "How long the VM's last migration took from its beginning to its end.", "s"),
+                Text("Last total time", "How long the VM's last successful migration took.", "s"),
                 Query(f"max by (vm) ({metric('migration_last_duration_seconds', VM)})", "{{vm}}"),
                 span=8,
             ),
