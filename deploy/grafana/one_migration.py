@@ -75,9 +75,9 @@ def _convergence() -> Row:
             lines(
                 Text(
                     "Dirty rate over bandwidth",
-                    "The share of what a round sent that it leaves dirty: at 50 % each round halves the rest. Near 100 % "
-                    "the guest writes as fast as the link carries, or goes round the same pages; from 90 % on, for half "
-                    "a minute, the alert LimosaMigrationNotConverging fires.",
+                    "The share of what a round sent that it leaves dirty: at 50 % each round halves the rest. Near "
+                    "100 % the guest writes as fast as the link carries, or goes round the same pages; from 90 % "
+                    "on, for half a minute, the alert LimosaMigrationNotConverging fires.",
                     "percentunit",
                 ),
                 Query(f"vm_algorithm:limosa_migration_dirty_to_bandwidth:ratio{{{VM}}}", "{{vm}}"),
