@@ -39,7 +39,7 @@ class Board:
         built.readonly().refresh("5s").time(self.since, "now").timezone("browser")
         built.tooltip(model.DashboardCursorSync.CROSSHAIR)
         others = dashboard.DashboardLink("Limosa").type(model.DashboardLinkType.DASHBOARDS).tags([TAG])
-        built.link(others.as_dropdown(False).include_vars(True).keep_time(True))
+        built.link(others.as_dropdown(False).include_vars(True).keep_time(True).placement(""))  # in sight, in no menu
         built.with_variable(_datasource())
         for variable in self.variables:
             built.with_variable(variable)

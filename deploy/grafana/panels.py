@@ -65,12 +65,7 @@ def lines(text: Text, *queries: Query, span: int = 8, empty: str = "") -> timese
     panel = _framed(timeseries.Panel(), text, span, empty)
     panel.min(0).fill_opacity(8).line_width(1.5).show_points(common_models.VisibilityMode.AUTO)
     panel.tooltip(common.VizTooltipOptions().mode(common_models.TooltipDisplayMode.MULTI))
-    panel.legend(
-        common.VizLegendOptions()
-        .display_mode(common_models.LegendDisplayMode.LIST)
-        .placement(common_models.LegendPlacement.BOTTOM)
-        .show_legend(True)
-    )
+    panel.legend(_legend())
     return _asking(panel, queries)
 
 
@@ -83,7 +78,7 @@ def steps(text: Text, *queries: Query, span: int = 8, empty: str = "") -> timese
 def stacked(text: Text, *queries: Query, span: int = 8) -> timeseries.Panel:
     """Parts of a whole over time, one upon the other."""
     panel = lines(text, *queries, span=span).fill_opacity(50)
-    return panel.stacking(common.StackingConfig().mode(common_models.StackingMode.NORMAL))
+    return panel.stacking(common.StackingConfig().mode(common_models.StackingMode.NORMAL).group("A"))
 
 
 def events(text: Text, *queries: Query, span: int = 8) -> timeseries.Panel:
@@ -118,6 +113,7 @@ def bars(text: Text, query: str, *, row: str, part: str, span: int = 12) -> barc
     panel.orientation(common_models.VizOrientation.HORIZONTAL).stacking(common_models.StackingMode.NORMAL)
     panel.show_value(common_models.VisibilityMode.NEVER).bar_width(0.8).fill_opacity(80).line_width(0)
     panel.tooltip(common.VizTooltipOptions().mode(common_models.TooltipDisplayMode.MULTI))
+    panel.legend(_legend())
     pivot = {"columnField": part, "rowField": row, "valueField": "Value", "emptyValue": "zero"}
     panel.with_transformation(model.DataTransformerConfig(id_val="groupingToMatrix", options=pivot))
     return panel.with_target(_target(Query(query)).ref_id("A").instant().format(PromQueryFormat.TABLE))
@@ -168,6 +164,11 @@ def _asking(panel: Kind, queries: tuple[Query, ...], *, instant: bool = False) -
         target = _target(query).ref_id(chr(ord("A") + number))
         panel.with_target(target.instant() if instant else target.range())
     return panel
+
+
+def _legend() -> common.VizLegendOptions:
+    legend = common.VizLegendOptions().display_mode(common_models.LegendDisplayMode.LIST).show_legend(True)
+    return legend.placement(common_models.LegendPlacement.BOTTOM)
 
 
 def _target(query: Query) -> prometheus.Dataquery:
