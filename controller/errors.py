@@ -39,6 +39,10 @@ class Exhausted(ControllerError):
     """A host has not enough of something (memory, ports); nothing was changed."""
 
 
+class JournalFull(Exhausted):
+    """The journal cannot be written, so what it was to record has not happened, or is recorded later."""
+
+
 class NodeUnreachable(ControllerError):
     """A node's agent did not answer; what it did with the request is not known."""
 
@@ -98,6 +102,7 @@ OUTCOMES: tuple[Outcome, ...] = (
     Outcome(InvalidArgument, "INVALID_ARGUMENT", 4),
     Outcome(Refused, "FAILED_PRECONDITION", 4),
     Outcome(Exhausted, "RESOURCE_EXHAUSTED", 4),
+    Outcome(JournalFull, "RESOURCE_EXHAUSTED", 4),
     Outcome(MigrationFailed, "ABORTED", 5),
     Outcome(MigrationCancelled, "CANCELLED", 6),
     Outcome(Unconverged, "ABORTED", 7),

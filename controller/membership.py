@@ -2,7 +2,7 @@
 
 A node is there as long as its Join stream lives. While it is, one task follows its Watch stream (each event goes to the
 reconciler) and another compares everything on the node at the join and every `RECONCILE_S`; so an event that was
-missed is made good without anybody noticing.
+missed is made good without anybody noticing, and so is one that the journal had no room for.
 """
 
 import asyncio
@@ -11,9 +11,10 @@ from contextlib import aclosing, suppress
 
 from controller.admission import Admission
 from controller.clock import Clock
-from controller.errors import ControllerError, InvalidArgument, NotFound, Unauthenticated
+from controller.errors import ControllerError, InvalidArgument, JournalFull, NotFound, Unauthenticated
 from controller.inventory import Inventory, Node
 from controller.journal import Journal
+from controller.lifecycle import NodeState
 from controller.reconcile import Reconciler
 from controller.rows import NodeRow
 from protos import controller_pb2, node_pb2
@@ -45,6 +46,7 @@ class Membership:
         self._admission = Admission(inventory, clock)
         self._ends: dict[str, asyncio.Event] = {}  # of the Join stream that is each node's
         self._closing = False
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def join(
         self, request: controller_pb2.JoinRequest, token: str
@@ -63,10 +65,10 @@ class Membership:
             cpus=request.cpus, joined_unix_ns=self._clock.unix_ns(),
         )  # fmt: skip
         async with self._admission.of(row) as replaced:
+            self._record(row)
             node = await self._inventory.join(row, metrics_address=request.metrics_address)
             incarnation = node.incarnation
             end = self._succeed(row.name)
-            self._journal.join_node(row)
             if replaced:
                 text = f"{row.name} at {row.address} takes the place of the one at {replaced}, which does not answer"
                 self._journal.note("node.replaced", node=row.name, text=text)
@@ -80,8 +82,18 @@ class Membership:
             if not self._closing and self._inventory.leave(row.name, incarnation):
                 self._left(row.name)
 
+    def _record(self, row: NodeRow) -> None:
+        """The journal knows each node before anything is placed on it; one that it knows may join though it is full."""
+        try:
+            self._journal.join_node(row)
+        except JournalFull:
+            if (row.name, row.address) not in {(known.name, known.address) for known in self._journal.nodes()}:
+                raise
+
     def close(self) -> None:
         """End all Join streams; the nodes will look for a new controller."""
+        for task in self._leaving:
+            task.cancel()
         self._closing = True
         for end in self._ends.values():
             end.set()
@@ -97,7 +109,22 @@ class Membership:
 
     def _left(self, name: str) -> None:
         self._journal.note("node.gone", node=name, text=f"{name} is gone: its connection ended")
-        self._reconciler.node_gone(name)
+        try:
+            self._reconciler.node_gone(name)
+        except JournalFull:
+            task = asyncio.create_task(self._still_gone(name), name=f"gone {name}")
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+
+    async def _still_gone(self, name: str) -> None:
+        """What becomes of the VMs of a node that left while the journal was full; nothing, if the node is back."""
+        while True:
+            await self._clock.sleep(RECONCILE_S)
+            if self._inventory.node(name).state is NodeState.READY:
+                return
+            with suppress(JournalFull):
+                self._reconciler.node_gone(name)
+                return
 
     async def _attend(self, node: Node) -> None:
         """What is done for a node as long as it is there; the watch stream stays open, for ending streams is dear."""
@@ -126,4 +153,5 @@ class Membership:
         except NotFound:
             return
         if row.node == node.row.name and self._journal.live_migration_of(event.vm) is None:
-            self._reconciler.observe(row, event.state, event.reason)
+            with suppress(JournalFull):
+                self._reconciler.observe(row, event.state, event.reason)

@@ -121,9 +121,7 @@ def _start_missing(
         ("controller", _controller_arguments),
     ):
         if not _serves(cluster.parts.get(name)):
-            starting = _start(
-                state, cluster, name, name, [*arguments(state, cluster), *_metrics_arguments(state, name)]
-            )
+            starting = _start(state, cluster, name, name, arguments(state, cluster))
             _await_service(state, cluster, starting, say)
             started += 1
     if compiling is not None:
@@ -162,10 +160,6 @@ def _node_arguments(state: StateDir, cluster: ClusterFile, name: str) -> list[st
     ]
 
 
-def _metrics_arguments(state: StateDir, name: str) -> list[str]:
-    return ["--metrics", f"{HOST}:0", "--metrics-address-file", str(_metrics_file(state, name))]
-
-
 def _metrics_file(state: StateDir, name: str) -> Path:
     return state.addresses / f"{name}.metrics"
 
@@ -183,7 +177,11 @@ def _start(state: StateDir, cluster: ClusterFile, name: str, kind: str, argument
         file.unlink(missing_ok=True)
     process = spawn(
         kind,
-        [*arguments, "--address-file", str(address_file)],
+        [
+            *arguments,
+            *("--address-file", str(address_file)),
+            *("--metrics", f"{HOST}:0", "--metrics-address-file", str(metrics_file)),
+        ],
         log=log,
         cluster_id=cluster.id,
         state=state.root,
