@@ -25,8 +25,8 @@ def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None
 async def test_requests_and_bytes_are_counted_by_what_they_wanted_and_how_they_ended(tmp_path: Path) -> None:
     registry = new_registry(service="storage", version="1")
     async with image_service(tmp_path / "store", registry=registry) as address:
-        assert await push(address, chunks_of(CONTENT, DIGEST)) == DIGEST
         await refusal_of(address, chunks_of(b"other bytes", DIGEST))
+        assert await push(address, chunks_of(CONTENT, DIGEST)) == DIGEST
         await fetch(address, DIGEST, len(CONTENT) - 10)
         with pytest.raises(ImageNotFound):
             await client.get_image(address, "none")
