@@ -17,6 +17,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 import structlog
 import uvloop
 
+from controller import token
 from controller.agents import GrpcAgent
 from controller.clock import SystemClock
 from controller.cluster import Cluster, ClusterConfig
@@ -34,6 +35,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--listen", default="127.0.0.1:0", help="host:port to listen on; port 0: any")
     parser.add_argument("--storage", required=True, help="host:port of the image store")
     parser.add_argument("--token-file", type=Path, required=True, help="file with the token that nodes join with")
+    parser.add_argument("--create-token", action="store_true", help="make the token file if there is none")
     parser.add_argument("--address-file", type=Path, required=True, help="written when ready: host:port")
     parser.add_argument("--cluster-id", default="", help="the cluster's name; default: one made with the journal")
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
@@ -63,10 +65,12 @@ def cluster_id(directory: Path) -> str:
 async def serve(options: argparse.Namespace) -> None:
     directory = options.state / "cluster" / "controller"
     directory.mkdir(parents=True, exist_ok=True)
+    if options.create_token:
+        token.create(options.token_file)
     images = StoredImages(options.storage)
     config = ClusterConfig(
         cluster_id=options.cluster_id or cluster_id(directory),
-        token=options.token_file.read_text().strip(),
+        token=token.read(options.token_file),
         storage_address=options.storage,
     )
     cluster = Cluster(directory / "journal.db", config, dial=GrpcAgent, images=images, clock=SystemClock())
