@@ -23,7 +23,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     """Healthy."""
     ports = dict(zip(("storage", "controller", "prometheus"), free_ports(3), strict=True))
     state: Path = tmp_path_factory.mktemp("state")
-    project = Project(f"limosa-test-{os.getpid()}", compose_command(), ports, state)
+    project = Project(f"limosa-test-{os.getpid()}", compose_command(), ports, state, time.time())
     begun = time.monotonic()
     try:
         project.compose("up", "-d", "--no-build", *SERVICES, bound_s=UP_S)

@@ -20,7 +20,6 @@ COMMAND_S = 120.0
 BOUND_S = 120.0
 POLL_S = 0.5
 LOG_LINES = 60
-SERVICES = ("storage", "controller", "node1", "node2", "node3", "prometheus")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +42,7 @@ class Project:
     compose_command: tuple[str, ...]  # ("docker", "compose") or ("docker-compose",)
     ports: dict[str, int]  # of storage, controller and prometheus, on this host
     state: Path  # of `limosa` on this host
+    began: float  # in Unix time
 
     def compose(self, *arguments: str, status: int | None = 0, bound_s: float = COMMAND_S) -> Ran:
         return run([*self.compose_command, *arguments], self.environment(), status, bound_s)

@@ -11,17 +11,18 @@ from tests.compose.project import Project, until
 pytestmark = [pytest.mark.system, pytest.mark.compose, pytest.mark.timeout(180)]
 
 SAID_S = 60.0
-TOKEN = "/run/limosa-token/token"
+TOKENS = "/run/limosa-token"
+TOKEN = f"{TOKENS}/token"
+ALONE = ("--storage=nowhere:7401", "--create-token", f"--token-file={TOKEN}")
 
 
 @contextmanager
-def running(project: Project, *command: str) -> Iterator[str]:
-    """A container of `docker run` or `compose run`, detached; its id. It is removed with its volumes."""
-    if command[0] == "run":
-        ran = project.docker("run", "-d", "--label", f"com.docker.compose.project={project.name}", *command[1:])
-    else:
-        ran = project.compose(*command)
-    container = ran.out.split()[-1]
+def running(project: Project, service: str, *options: str, flags: tuple[str, ...]) -> Iterator[str]:
+    """A container by `docker run` of a service's image, beside those of docker-compose.yml; its id. What it writes to
+    goes with it."""
+    image = project.inspect(project.container(service))["Config"]["Image"]
+    named = ("--label", f"com.docker.compose.project={project.name}")
+    container = project.docker("run", "--detach", *named, *options, image, *flags).out.strip()
     try:
         yield container
     finally:
@@ -29,10 +30,11 @@ def running(project: Project, *command: str) -> Iterator[str]:
 
 
 @contextmanager
-def one_more_node(project: Project, *options: str, mount: tuple[str, ...] = ()) -> Iterator[str]:
-    """A node that is run by hand, beside those of docker-compose.yml."""
-    command = ("--controller=controller:7400", f"--token-file={TOKEN}", "--memory=64M", *options)
-    with running(project, "--profile", "extra", "run", "-d", "--no-deps", *mount, "node", *command) as container:
+def one_more_node(project: Project, *flags: str, token: Path | None = None) -> Iterator[str]:
+    """A node that is run by hand."""
+    where = ("--network", f"{project.name}-control", "--volume", f"{token or f'{project.name}_token'}:{TOKENS}:ro")
+    flags = ("--controller=controller:7400", f"--token-file={TOKEN}", "--memory=64M", *flags)
+    with running(project, "node1", *where, flags=flags) as container:
         yield container
 
 
@@ -53,15 +55,13 @@ def names(project: Project) -> list[str]:
 
 
 def test_a_node_with_a_wrong_token_is_refused_and_told_why(cluster: Project, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("a guess\n")
+    (tmp_path / "token").chmod(0o644)
     tmp_path.chmod(0o755)
-    wrong = tmp_path / "token"
-    wrong.write_text("a guess\n")
-    wrong.chmod(0o644)
     before = names(cluster)
-    mount = ("-v", f"{wrong}:/run/wrong-token:ro")
-    with one_more_node(cluster, "--name=stranger", "--token-file=/run/wrong-token", mount=mount) as container:
-        says(cluster, container, "wrong token")
-        assert names(cluster) == before
+    with one_more_node(cluster, "--name=stranger", token=tmp_path) as container:
+        ends(cluster, container, "wrong token")
+    assert names(cluster) == before
 
 
 def test_a_second_node_of_a_name_is_refused_and_the_first_stays(cluster: Project) -> None:
@@ -71,32 +71,25 @@ def test_a_second_node_of_a_name_is_refused_and_the_first_stays(cluster: Project
 
     before = node1()
     with one_more_node(cluster, "--name=node1") as container:
-        says(cluster, container, "node1")
-        says(cluster, container, "cluster.not_joined")
-        assert node1() == before
+        ends(cluster, container, "a node named node1 is in this cluster already")
+    assert node1() == before
 
 
-@pytest.mark.parametrize("options", [[], ["--listen=0.0.0.0:0"]], ids=["calls", "metrics"])
-def test_a_port_in_use_is_said_and_ends_the_service(cluster: Project, options: list[str]) -> None:
-    network = f"container:{cluster.container('controller')}"
-    arguments = ("--storage=storage:7401", "--create-token", f"--token-file={TOKEN}", *options)
-    with running(cluster, "run", "--network", network, image(cluster, "controller"), *arguments) as container:
+@pytest.mark.parametrize("flags", [(), ("--metrics=",)], ids=["for metrics", "for calls"])
+def test_a_port_in_use_is_said_and_ends_the_service(cluster: Project, flags: tuple[str, ...]) -> None:
+    """In the network of the controller that is there."""
+    beside = ("--network", f"container:{cluster.container('controller')}")
+    with running(cluster, "controller", *beside, flags=(*ALONE, *flags)) as container:
         ends(cluster, container, "the port is in use")
 
 
-def test_a_controller_that_does_not_reach_its_storage_says_so_and_waits(cluster: Project) -> None:
-    arguments = ("--storage=nowhere:7401", "--create-token", f"--token-file={TOKEN}")
-    with running(cluster, "run", image(cluster, "controller"), *arguments) as container:
+def test_a_controller_that_does_not_reach_its_storage_says_so_and_serves(cluster: Project) -> None:
+    with running(cluster, "controller", flags=ALONE) as container:
         says(cluster, container, "storage.waiting")
         until(lambda: cluster.inspect(container)["State"]["Health"]["Status"] == "healthy", "it serves", SAID_S)
 
 
-def test_a_controller_without_room_for_its_journal_says_so(cluster: Project) -> None:
-    disk = ("--tmpfs", "/var/lib/limosa:size=8k,mode=1777")
-    arguments = ("--storage=storage:7401", "--create-token", f"--token-file={TOKEN}")
-    with running(cluster, "run", *disk, image(cluster, "controller"), *arguments) as container:
-        ends(cluster, container, "full")
-
-
-def image(project: Project, service: str) -> str:
-    return str(project.inspect(project.container(service))["Config"]["Image"])
+def test_a_controller_without_room_for_its_journal_says_so_and_ends(cluster: Project) -> None:
+    small_disk = ("--tmpfs", "/var/lib/limosa:size=16k,uid=10001,mode=0750")
+    with running(cluster, "controller", *small_disk, flags=ALONE) as container:
+        ends(cluster, container, "cannot be written")
