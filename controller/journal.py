@@ -71,8 +71,8 @@ class Journal:
 
     def _unwritable(self, error: sqlite3.OperationalError) -> JournalUnwritable:
         return JournalUnwritable(
-            f"the journal {self._path} cannot be written ({error}): nothing was changed, and nothing will be until there"
-            " is room; machines and what is recorded of them are as they were"
+            f"the journal {self._path} cannot be written ({error}): nothing was changed, and nothing will be until"
+            " there is room; machines and what is recorded of them are as they were"
         )
 
     def close(self) -> None:
