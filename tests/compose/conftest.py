@@ -15,6 +15,7 @@ from tests.compose.project import Project, free_ports, traces_of, until
 
 UP_S = 240.0
 DOWN_S = 120.0
+PROFILES = ("--profile", "extra", "--profile", "observability")
 SERVICES = ("storage", "controller", "node1", "node2", "node3", "prometheus")
 
 
@@ -38,7 +39,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     finally:
         traces = traces_of(project)
         begun = time.monotonic()
-        project.compose("--profile", "extra", "down", "--volumes", "--remove-orphans", bound_s=DOWN_S)
+        project.compose(*PROFILES, "down", "--volumes", "--remove-orphans", bound_s=DOWN_S)
         say(request, f"down after {time.monotonic() - begun:.1f} s")
     assert traces.containers and traces.networks and traces.volumes
     assert traces.left(project) == []
