@@ -95,5 +95,25 @@ def test_prometheus_scrapes_where_the_images_listen() -> None:
     assert scraped == {listening["controller"], listening["storage"]}
 
 
+def test_what_only_nodes_install_nobody_else_imports() -> None:
+    installed = {
+        role: set(
+            subprocess.run(
+                [sys.executable, ROOT / "deploy/dependencies", ROOT / "pyproject.toml", role],
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=30,
+            ).stdout.splitlines()
+        )
+        for role in ("service", "node")
+    }
+    only_nodes = {re.split(r"[^\w-]", line)[0] for line in installed["node"] - installed["service"]}
+    assert installed["service"] < installed["node"] and {"numba", "numpy"} <= only_nodes
+    importing = re.compile(rf"^\s*(?:import|from) (?:{'|'.join(only_nodes)})\b", re.MULTILINE)
+    others = [path for room in ("controller", "service", "storage", "protos") for path in (ROOT / room).rglob("*.py")]
+    assert [path for path in others if importing.search(path.read_text())] == []
+
+
 def _dockerfile() -> str:
     return (ROOT / "deploy/Dockerfile").read_text()
