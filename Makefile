@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format protos dashboards bench clean help
+.PHONY: demo test test-compose check format protos dashboards bench clean help
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -16,7 +16,10 @@ demo: $(STAMP)  ## two nodes, one guest that writes its memory, a migration ther
 test: check  ## everything: check, the oracle without numba, the slow tests, and those that start real processes
 	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -n auto -m "not slow and not system" tests/node/ia32
 	$(BIN)/pytest -n auto -m "slow and not system" --timeout 900
-	$(BIN)/pytest -m system --timeout 900
+	$(BIN)/pytest -m "system and not compose" --timeout 900
+
+test-compose: $(STAMP)  ## the cluster of docker-compose.yml under a real Docker engine (root; five minutes)
+	deploy/test-compose
 
 check: $(STAMP)  ## format, lint, types and the fast tests
 	$(BIN)/ruff format --check .

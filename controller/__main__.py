@@ -19,6 +19,7 @@ import structlog
 import uvloop
 from prometheus_client import CollectorRegistry
 
+from controller import token
 from controller.agents import GrpcAgent
 from controller.clock import SystemClock
 from controller.cluster import Cluster, ClusterConfig
@@ -42,6 +43,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--listen", default="127.0.0.1:0", help="host:port to listen on; port 0: any")
     parser.add_argument("--storage", required=True, help="host:port of the image store")
     parser.add_argument("--token-file", type=Path, required=True, help="file with the token that nodes join with")
+    parser.add_argument("--create-token", action="store_true", help="make the token file if there is none")
     parser.add_argument("--address-file", type=Path, required=True, help="written when ready: host:port")
     parser.add_argument("--cluster-id", default="", help="the cluster's name; default: one made with the journal")
     parser.add_argument("--metrics", default="", help="host:port for /metrics; port 0: any; default: none")
@@ -64,10 +66,12 @@ async def serve(options: argparse.Namespace) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     if options.metrics_address_file:
         options.metrics_address_file.unlink(missing_ok=True)  # that of an earlier life
+    if options.create_token:
+        token.create(options.token_file)
     images = StoredImages(options.storage)
     config = ClusterConfig(
         cluster_id=options.cluster_id or cluster_id(directory),
-        token=options.token_file.read_text().strip(),
+        token=token.read(options.token_file),
         storage_address=options.storage,
     )
     clock = SystemClock()

@@ -49,7 +49,10 @@ def main() -> None:
         address_file=given.address_file,
         memory_bytes=given.memory or default_memory_bytes(),
         machinery=given.machinery,
-        template_arguments=("--cache", str(given.state / "cache" / "native")),
+        template_arguments=(
+            *("--cache", str(given.state / "cache" / "native")),
+            *(("--precompiled", str(given.precompiled)) if given.precompiled else ()),
+        ),
     )
     try:
         uvloop.run(serve(settings, fetch))
@@ -112,6 +115,9 @@ def _arguments() -> argparse.Namespace:
         "--memory", type=_size, default=0, metavar="SIZE", help="for VMs (default: 80 %% of what is free)"
     )
     parser.add_argument("--log-format", choices=logs.FORMATS, default="text")
+    parser.add_argument(
+        "--precompiled", type=Path, metavar="DIR", help="compiled interpreters that came with the program, only read"
+    )
     parser.add_argument("--machinery", default="node.domain.native:MACHINERY", help=argparse.SUPPRESS)
     return parser.parse_args()
 

@@ -19,7 +19,7 @@ done
 echo "$image" >/proc/sys/kernel/hostname
 echo 5 >/proc/sys/kernel/printk # from here on the console is the shell's: only warnings and worse may interrupt it
 
-read -r uptime idle </proc/uptime
+read -r uptime _ </proc/uptime
 read -r release </proc/sys/kernel/osrelease
 echo "limosa: $image ready after $uptime s, kernel $release"
 exec init

@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from controller import token
 from controller.cli.compiling import Compiling
 from controller.cli.down import take_down
 from controller.cli.health import serving
@@ -106,8 +107,7 @@ def _new_cluster(state: StateDir) -> ClusterFile:
         directory.mkdir(parents=True, exist_ok=True)
     cluster = ClusterFile(secrets.token_hex(8))
     state.save(cluster)
-    state.token.touch(mode=0o600)
-    state.token.write_text(secrets.token_hex(16) + "\n")
+    token.create(state.token)
     return cluster
 
 

@@ -87,8 +87,10 @@ class GuestThread(Protocol):
 class Machinery(Protocol):
     """Makes machines."""
 
-    def warm(self, cache: Path, progress: Progress) -> None:
-        """Do once, before any fork, whatever takes long, and keep its result in `cache`; start no thread."""
+    def warm(self, cache: Path, progress: Progress, *, precompiled: Path | None = None) -> None:
+        """Do once, before any fork, whatever takes long, and keep its result in `cache`; start no thread.
+
+        `precompiled`: results that came with the program, only read."""
         ...
 
     def build(self, spec: VmSpec, boot: BootFiles | None, *, incoming: bool) -> GuestMachine:

@@ -29,10 +29,10 @@ class NativeMachinery:
     def __init__(self) -> None:
         self._engine: Engine | None = None
 
-    def warm(self, cache: Path, progress: Progress) -> None:
+    def warm(self, cache: Path, progress: Progress, *, precompiled: Path | None = None) -> None:
         """Load the compiled interpreter from the cache; compile it first if it is not there."""
         try:
-            self._engine = native.load(cache, progress)
+            self._engine = native.load(cache, progress, precompiled=precompiled)
         except native.CompileFailed as error:
             raise Refused("internal", str(error)) from error
         self._rehearse()

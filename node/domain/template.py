@@ -45,7 +45,11 @@ def main() -> None:
     control = socket.socket(fileno=settings.control_fd)
     control.set_inheritable(False)
     kind = machinery.load(settings.machinery)
-    kind.warm(settings.cache, lambda share, text: _say(control, f"progress {share:.3f} {text}"))
+
+    def say(share: float, text: str) -> None:
+        _say(control, f"progress {share:.3f} {text}")
+
+    kind.warm(settings.cache, say, precompiled=settings.precompiled)
     gc.collect()
     gc.freeze()  # the pages of what exists now stay shared with the domains: no collector writes to them
     _say(control, "ready")
@@ -59,6 +63,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m node.domain.template", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--control-fd", type=int, required=True, help="the inherited socket to the agent")
     parser.add_argument("--cache", required=True, type=Path, help="directory of the compiled interpreter")
+    parser.add_argument("--precompiled", type=Path, help="another one, looked at first and only read")
     parser.add_argument("--machinery", required=True, help="module:attribute of the machines to make")
     return parser.parse_args()
 

@@ -1,4 +1,6 @@
-"""`python -m node.jit.build CACHE`: compile the interpreter into a cache directory, unless it is there.
+"""`python -m node.jit.build CACHE [LEVEL]`: compile the interpreter into a cache directory, unless it is there.
+
+LEVEL is one of node.jit.target's; without it, the highest that this host has.
 
 A process of its own, because compiling takes about 1 GiB of memory that the interpreter's user should not keep.
 Progress goes to standard output, a line `share what` each.
@@ -8,18 +10,22 @@ import sys
 from pathlib import Path
 
 from node.jit.native import object_path, store, verified
+from node.jit.target import LEVELS, host_level
 
 
-def build(cache: Path) -> None:
+def build(cache: Path, level: str) -> None:
     """Raises OSError if the cache cannot be written."""
-    path = object_path(cache)  # by the sources that this process has read, whatever they are when it is done
+    path = object_path(cache, level)  # by the sources that this process has read, whatever they are when it is done
     if verified(path) is not None:
         return
     from node.jit.compose import compose  # numba: only when there is something to compile
 
-    code = compose(lambda share, what: print(f"{share:.3f} {what}", flush=True))
+    code = compose(level, lambda share, what: print(f"{share:.3f} {what}", flush=True))
     store(path, code)
 
 
 if __name__ == "__main__":
-    build(Path(sys.argv[1]))
+    level = sys.argv[2] if len(sys.argv) > 2 else host_level()
+    if level not in LEVELS:
+        raise SystemExit(f"python -m node.jit.build: {level!r} is no level of x86-64; there are {', '.join(LEVELS)}")
+    build(Path(sys.argv[1]), level)

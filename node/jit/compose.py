@@ -12,6 +12,7 @@ from node.ia32.faults import undefined
 from node.ia32.fetch import find
 from node.jit import dispatch
 from node.jit.lowering import LLVM_NAMES, Lowering, parse, primitive_definitions
+from node.jit.target import target_machine
 
 # Functions that Python calls, by name: (function, argument kinds, result)
 ENTRY_POINTS: dict[str, tuple[Callable[..., Any], tuple[str, ...], str]] = {
@@ -35,25 +36,10 @@ SUPPORT: dict[str, tuple[Callable[..., Any], tuple[str, ...], str]] = {
 Progress = Callable[[float, str], None]  # share done (0-1), what is being done
 
 
-def target_machine() -> Any:
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    llvm.initialize_native_asmparser()
-    target = llvm.Target.from_default_triple()
-    return target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
-        opt=2,
-        codemodel="default",
-        reloc="pic",
-        jit=True,
-    )
-
-
-def compose(progress: Progress) -> bytes:
-    """Object code of the interpreter for this host. Takes some tens of seconds."""
+def compose(level: str, progress: Progress) -> bytes:
+    """Object code of the interpreter for a level of x86-64. Takes some tens of seconds."""
     lowering = Lowering()
-    target = target_machine()
+    target = target_machine(level)
     handlers = tables().handlers
     whole = parse(primitive_definitions())
     symbols: dict[tuple[Callable[..., Any], int], str] = {}

@@ -1,9 +1,9 @@
 """The compiled interpreter as an engine: load its object code from the cache, or compile it first.
 
 The cache holds one directory for each key; a key is a hash of every source file that the object is made from, of
-numba's and LLVM's versions and of the host CPU. Writers write aside and rename, and a checksum precedes the object, so
-any number of processes may share a cache, and a damaged file is compiled anew; a cache that cannot be written costs the
-compile time again and nothing else.
+numba's and LLVM's versions and of the level of x86-64 that it is made for (node.jit.target). Writers write aside and
+rename, and a checksum precedes the object, so any number of processes may share a cache, and a damaged file is compiled
+anew; a cache that cannot be written costs the compile time again and nothing else.
 """
 
 import ctypes
@@ -21,6 +21,7 @@ from pathlib import Path
 import llvmlite.binding as llvm
 
 from node.ia32.processor import BoundEngine, Processor
+from node.jit.target import host_level
 
 NODE = Path(__file__).resolve().parent.parent
 Progress = Callable[[float, str], None]
@@ -32,20 +33,18 @@ class CompileFailed(RuntimeError):
     """The interpreter could not be compiled on this host."""
 
 
-def cache_key() -> str:
+def cache_key(level: str) -> str:
     digest = hashlib.sha256()
     sources = [NODE / "jitted.py", *sorted((NODE / "ia32").rglob("*.py")), *sorted((NODE / "jit").rglob("*.py"))]
     for source in sources:
         digest.update(source.relative_to(NODE).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
-    host = (
-        f"{version('numba')} {version('llvmlite')} {llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}"
-    )
-    digest.update(host.encode())
+    digest.update(f"{version('numba')} {version('llvmlite')} {level}".encode())
     return digest.hexdigest()[:32]
 
 
-def object_path(cache: Path) -> Path:
-    return cache / cache_key() / "interpreter.o"
+def object_path(cache: Path, level: str | None = None) -> Path:
+    """`level`: of x86-64; None: what this host has."""
+    return cache / cache_key(level or host_level()) / "interpreter.o"
 
 
 def verified(path: Path) -> bytes | None:
@@ -175,5 +174,12 @@ def silent(_share: float, _what: str) -> None:
     """A Progress for those who do not want to know."""
 
 
-def load(cache: Path, progress: Progress = silent) -> NativeEngine:
+def load(cache: Path, progress: Progress = silent, *, precompiled: Path | None = None) -> NativeEngine:
+    """`precompiled`: a cache that came with the program and is only read; if it lacks what this host needs, that is
+    told as progress."""
+    if precompiled is not None:
+        code = verified(object_path(precompiled))
+        if code is not None:
+            return NativeEngine(code)
+        progress(0.0, f"{precompiled} holds no interpreter of this version for {host_level()}, this host's level")
     return NativeEngine(object_code(cache, progress))

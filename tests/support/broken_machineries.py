@@ -8,12 +8,12 @@ from tests.support.twin_machine import TwinMachinery
 
 
 class DiesWarming(TwinMachinery):
-    def warm(self, cache: Path, progress: Progress) -> None:
+    def warm(self, cache: Path, progress: Progress, *, precompiled: Path | None = None) -> None:
         raise RuntimeError("the interpreter does not compile")
 
 
 class StartsThreads(TwinMachinery):
-    def warm(self, cache: Path, progress: Progress) -> None:
+    def warm(self, cache: Path, progress: Progress, *, precompiled: Path | None = None) -> None:
         threading.Thread(target=threading.Event().wait, daemon=True).start()
 
 

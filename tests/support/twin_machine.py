@@ -231,7 +231,7 @@ class TwinThread:
 class TwinMachinery:
     """node.domain.machinery.Machinery over twins."""
 
-    def warm(self, cache: Path, progress: Progress) -> None:
+    def warm(self, cache: Path, progress: Progress, *, precompiled: Path | None = None) -> None:
         progress(1.0, "nothing to compile in a twin")
 
     def build(self, spec: VmSpec, boot: BootFiles | None, *, incoming: bool) -> TwinMachine:

@@ -106,15 +106,16 @@ def test_the_key_follows_every_source(tmp_path: Path, monkeypatch: pytest.Monkey
     for part in ("ia32", "jit"):
         shutil.copytree(native.NODE / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(native.NODE / "jitted.py", copy)
-    key = native.cache_key()
+    key = native.cache_key("x86-64-v2")
+    assert native.cache_key("x86-64-v3") != key
     monkeypatch.setattr(native, "NODE", copy)
-    assert native.cache_key() == key, "the key depends on where the sources lie"
+    assert native.cache_key("x86-64-v2") == key, "the key depends on where the sources lie"
     sources = ["jitted.py", "ia32/flags.py", "ia32/semantics/alu.py", "jit/dispatch.py"]
     keys = {key}
     for source in sources:
         with (copy / source).open("a") as file:
             file.write("# one more line\n")
-        keys.add(native.cache_key())
+        keys.add(native.cache_key("x86-64-v2"))
     (copy / "ia32" / "new.py").write_text("")
-    keys.add(native.cache_key())
+    keys.add(native.cache_key("x86-64-v2"))
     assert len(keys) == len(sources) + 2
