@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.clock import Clock
-from controller.errors import AlreadyExists, Exhausted, Internal, NotFound, Refused
+from controller.errors import AlreadyExists, Internal, NotFound, Refused
 from controller.lifecycle import ENDED, MIGRATION, VM, MigrationState, VmState, step
 from controller.rows import MigrationRow, NodeRow, Record, VmRow
 from protos import common_pb2
@@ -41,39 +41,20 @@ CREATE UNIQUE INDEX IF NOT EXISTS one_migration_a_vm ON migrations (vm) WHERE en
 VERSION = 1
 
 
-class JournalUnwritable(Exhausted):
-    """The disk is full, or the file cannot be written; the transaction has been undone."""
-
-
 class Journal:
     """Opens (or creates) the journal at `path`."""
 
     def __init__(self, path: Path, clock: Clock, *, on_record: Callable[[Record], None] | None = None) -> None:
         self._clock = clock
-        self._path = path
         self.on_record = on_record
         self._db = sqlite3.connect(path, isolation_level=None)
-        try:
-            self._prepare()
-        except BaseException as error:
-            self._db.close()
-            if isinstance(error, sqlite3.OperationalError):
-                raise self._unwritable(error) from error
-            raise
-
-    def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
         found = int(self._db.execute("PRAGMA user_version").fetchone()[0])
         if found not in (0, VERSION):
-            raise Refused(f"{self._path} is a journal of version {found}; this controller reads version {VERSION}")
+            self._db.close()
+            raise Refused(f"{path} is a journal of version {found}; this controller reads version {VERSION}")
         self._db.executescript(SCHEMA)
         self._db.execute(f"PRAGMA user_version={VERSION}")
-
-    def _unwritable(self, error: sqlite3.OperationalError) -> JournalUnwritable:
-        return JournalUnwritable(
-            f"the journal {self._path} cannot be written ({error}): nothing was changed, and nothing will be until"
-            " there is room; machines and what is recorded of them are as they were"
-        )
 
     def close(self) -> None:
         self._db.close()
@@ -235,11 +216,8 @@ class Journal:
                 (unix_ns, kind, vm, node, job, text),
             )
             self._db.execute("COMMIT")
-        except BaseException as error:
-            if self._db.in_transaction:  # SQLite ends it by itself when the disk is full
-                self._db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.OperationalError):
-                raise self._unwritable(error) from error
+        except BaseException:
+            self._db.execute("ROLLBACK")
             raise
         if self.on_record is not None:
             self.on_record(Record(int(cursor.lastrowid or 0), unix_ns, kind, vm, node, job, text))
