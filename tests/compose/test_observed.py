@@ -5,13 +5,13 @@ import time
 from collections import defaultdict
 
 import pytest
-from tests.support.panel_queries import panel_queries, variables
-from tests.support.prometheus import CONFIGURATION, Prometheus
-from tests.support.promtool import complaints
 
 from controller.cli.session import Session
 from tests.compose.project import Project, until
 from tests.support.endurance import migrate
+from tests.support.panel_queries import panel_queries, variables
+from tests.support.prometheus import CONFIGURATION, Prometheus
+from tests.support.promtool import complaints
 
 pytestmark = [pytest.mark.system, pytest.mark.compose, pytest.mark.timeout(300)]
 
