@@ -19,7 +19,7 @@ import structlog
 import uvloop
 from prometheus_client import CollectorRegistry
 
-from controller import token
+from controller import token_file
 from controller.agents import GrpcAgent
 from controller.clock import SystemClock
 from controller.cluster import Cluster, ClusterConfig
@@ -64,14 +64,14 @@ def cluster_id(directory: Path) -> str:
 async def serve(options: argparse.Namespace) -> None:
     directory = options.state / "cluster" / "controller"
     directory.mkdir(parents=True, exist_ok=True)
+    if options.create_token:
+        token_file.create(options.token_file)
     if options.metrics_address_file:
         options.metrics_address_file.unlink(missing_ok=True)  # that of an earlier life
-    if options.create_token:
-        token.create(options.token_file)
     images = StoredImages(options.storage)
     config = ClusterConfig(
         cluster_id=options.cluster_id or cluster_id(directory),
-        token=token.read(options.token_file),
+        token=token_file.read(options.token_file),
         storage_address=options.storage,
     )
     clock = SystemClock()

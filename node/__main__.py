@@ -114,10 +114,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--memory", type=_size, default=0, metavar="SIZE", help="for VMs (default: 80 %% of what is free)"
     )
-    parser.add_argument("--log-format", choices=logs.FORMATS, default="text")
     parser.add_argument(
         "--precompiled", type=Path, metavar="DIR", help="compiled interpreters that came with the program, only read"
     )
+    parser.add_argument("--log-format", choices=logs.FORMATS, default="text")
     parser.add_argument("--machinery", default="node.domain.native:MACHINERY", help=argparse.SUPPRESS)
     return parser.parse_args()
 

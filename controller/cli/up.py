@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from controller import token
+from controller import token_file
 from controller.cli.compiling import Compiling
 from controller.cli.down import take_down
 from controller.cli.health import serving
@@ -107,7 +107,7 @@ def _new_cluster(state: StateDir) -> ClusterFile:
         directory.mkdir(parents=True, exist_ok=True)
     cluster = ClusterFile(secrets.token_hex(8))
     state.save(cluster)
-    token.create(state.token)
+    token_file.create(state.token)
     return cluster
 
 

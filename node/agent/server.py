@@ -90,6 +90,7 @@ async def serve(settings: NodeSettings, fetch: Fetch) -> None:
     server = grpc.aio.server(options=SERVER_OPTIONS, interceptors=[Accounting(registry), guard])
     alive = _add_services(server, settings, hosting, description)
     port = _bind(server, settings)
+    await alive.set("", health_pb2.HealthCheckResponse.NOT_SERVING)  # until a machine can be started: _announce
     await server.start()
     request = _join_request(description, f"{settings.advertise_host}:{port}", metrics_address)
     announcing = asyncio.create_task(_announce(settings, request, template, alive, blobs), name="announce")
@@ -174,7 +175,8 @@ async def _announce(
 ) -> None:
     """Once a machine can be started here, and not before, say so to all: by address file, health and membership."""
     await template.ready()
-    await alive.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
+    for service in ("", SERVICE):
+        await alive.set(service, health_pb2.HealthCheckResponse.SERVING)
     _write_address(settings.address_file, request.address)
     log.info(
         "node.serving",

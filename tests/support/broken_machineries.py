@@ -1,6 +1,7 @@
 """Machineries with which no domain can be made: what does the agent say?"""
 
 import threading
+import time
 from pathlib import Path
 
 from node.domain.machinery import Progress
@@ -17,5 +18,14 @@ class StartsThreads(TwinMachinery):
         threading.Thread(target=threading.Event().wait, daemon=True).start()
 
 
+class WarmsUntilTold(TwinMachinery):
+    """Until there is a file `go` in the state directory."""
+
+    def warm(self, cache: Path, progress: Progress, *, precompiled: Path | None = None) -> None:
+        while not (cache.parents[1] / "go").exists():
+            time.sleep(0.05)
+
+
 DIES_WARMING = DiesWarming()
 STARTS_THREADS = StartsThreads()
+WARMS_UNTIL_TOLD = WarmsUntilTold()

@@ -1,12 +1,16 @@
 """What a node says when its template process cannot make domains."""
 
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import grpc
 import pytest
 
+from controller.cli.health import trouble
 from protos import node_pb2
 from tests.support.node_process import ROOT, STARTED_S, node
 
@@ -42,3 +46,23 @@ async def test_template_with_a_second_thread_refuses_to_fork(tmp_path: Path) -> 
 def test_unknown_machinery_is_named(tmp_path: Path) -> None:
     status, messages = ended_at_start("no.such.module:NAME", tmp_path)
     assert status == 1 and "No module named 'no'" in messages
+
+
+def test_node_is_healthy_once_it_can_make_machines_and_not_before(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "node", "--name", "n1", "--state", str(tmp_path), "--listen", address]
+    with subprocess.Popen([*command, "--machinery", f"{BROKEN}:WARMS_UNTIL_TOLD"], cwd=ROOT) as process:
+        try:
+            until(lambda: trouble(address, timeout_s=1.0) == f"{address} is not serving: it starts or ends")
+            (tmp_path / "go").touch()
+            until(lambda: trouble(address, timeout_s=1.0) == "")
+        finally:
+            process.terminate()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + STARTED_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.05)
