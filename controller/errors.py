@@ -47,6 +47,10 @@ class NodeUnreachable(ControllerError):
     """A node's agent did not answer; what it did with the request is not known."""
 
 
+class StorageUnreachable(ControllerError):
+    """The image store does not answer; VMs and migrations do without it."""
+
+
 class Timeout(ControllerError):
     """The answer did not come within the bound."""
 
@@ -105,6 +109,7 @@ OUTCOMES: tuple[Outcome, ...] = (
     Outcome(Lost, "DATA_LOSS", 8),
     Outcome(ControllerUnreachable, "UNAVAILABLE", 69),
     Outcome(NodeUnreachable, "UNAVAILABLE", 1),
+    Outcome(StorageUnreachable, "UNAVAILABLE", 1),
     Outcome(Timeout, "DEADLINE_EXCEEDED", 1),
     Outcome(Unauthenticated, "UNAUTHENTICATED", 1),
     Outcome(Internal, "INTERNAL", 1),

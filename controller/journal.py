@@ -23,7 +23,7 @@ from controller.clock import Clock
 from controller.errors import AlreadyExists, Internal, JournalFull, NotFound, Refused
 from controller.journal_disk import writing
 from controller.lifecycle import ENDED, MIGRATION, VM, MigrationState, VmState, step
-from controller.rows import MigrationRow, NodeRow, Record, VmRow
+from controller.rows import MigrationRow, NodeRow, Owner, Record, VmRow
 from protos import common_pb2
 
 SCHEMA = """
@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS migrations (
 CREATE UNIQUE INDEX IF NOT EXISTS one_migration_a_vm ON migrations (vm) WHERE ended = 0;
 CREATE TABLE IF NOT EXISTS room (ballast BLOB NOT NULL);
 """
+COUNTS = "SELECT kind, COUNT(*) FROM records GROUP BY kind ORDER BY kind"
 VERSION = 1
 ROOM_BYTES = 16_384  # more than the largest change of one verb takes
 OWED_MAX = 1_000
@@ -78,6 +79,10 @@ class Journal:
         query = "SELECT * FROM records WHERE sequence > ? ORDER BY sequence LIMIT ?"
         return [Record(*row) for row in self._db.execute(query, (after, limit))]
 
+    def counts_by_kind(self) -> list[tuple[str, int]]:
+        """How many records there are of each kind."""
+        return [(str(kind), int(count)) for kind, count in self._db.execute(COUNTS)]
+
     def vm(self, name: str) -> VmRow:
         rows = self._vms("WHERE name = ?", name)
         if not rows:
@@ -89,6 +94,11 @@ class Journal:
 
     def vms(self) -> list[VmRow]:
         return self._vms("ORDER BY name")
+
+    def owners(self) -> list[Owner]:
+        """All VMs without their definitions, for those who look often."""
+        rows = self._db.execute("SELECT name, node, state, created_unix_ns FROM vms ORDER BY name")
+        return [Owner(*row) for row in rows]
 
     def vms_on(self, node: str) -> list[VmRow]:
         return self._vms("WHERE node = ? ORDER BY name", node)
@@ -148,6 +158,11 @@ class Journal:
                 "INSERT OR REPLACE INTO nodes VALUES (?, ?, ?, ?, ?, ?)",
                 (row.name, row.address, row.version, row.memory_bytes, row.cpus, row.joined_unix_ns),
             )
+
+    def forget_node(self, name: str, *, text: str) -> None:
+        """The node will not come back; what it took part in stays in the records."""
+        with self._change("node.forgotten", node=name, text=text):
+            self._db.execute("DELETE FROM nodes WHERE name = ?", (name,))
 
     def note(self, kind: str, *, vm: str = "", node: str = "", job: str = "", text: str) -> None:
         """A record that changes no table: what was seen. If there is no room for it now, it is written later."""

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import typer
 
-from controller.cli import boot, console, create, demo, down, image, look, migrate, status, top, up, vm
+from controller.cli import boot, console, create, demo, down, image, look, migrate, nodes, status, top, up, vm
 from controller.cli.options import Controller, Storage
 from controller.cli.output import message
 from controller.errors import EXIT_INTERRUPTED, EXIT_OK, ControllerError, Usage, outcome_of
@@ -30,7 +30,7 @@ app = typer.Typer(
     help="Limosa: run virtual machines on several nodes, move them live, and see what it cost.",
     epilog="Begin with `limosa demo`, or `limosa up --nodes 2` and `limosa create web --start`.",
 )
-for part in (up, down, status, top, demo, look, create, vm, console, migrate, image, boot):
+for part in (up, down, status, top, demo, nodes, look, create, vm, console, migrate, image, boot):
     part.register(app)
 
 

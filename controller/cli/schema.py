@@ -57,6 +57,7 @@ def node_row(node: controller_pb2.Node) -> Row:
         "cpus": node.cpus,
         "vms": node.vms,
         "version": node.version,
+        "metrics": node.metrics_address,
         "joined": moment(node.joined_unix_ns),
     }
 

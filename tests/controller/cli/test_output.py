@@ -11,6 +11,7 @@ import yaml
 
 from controller.cli import image as image_commands
 from controller.cli import look, migrate, vm
+from controller.cli import nodes as node_commands
 from controller.cli.demo import explain
 from controller.cli.output import Column, Format, emit_list, facts, table
 from controller.cli.progress import Lines, LiveTable, frame
@@ -101,7 +102,7 @@ def running() -> Row:
 def nodes() -> list[Row]:
     node = controller_pb2.Node(
         name="n1", address="127.0.0.1:4001", state="ready", memory_bytes=4 << 30, cpus=2, vms=1, joined_unix_ns=AT,
-        version="0.1.0",
+        version="0.1.0", metrics_address="127.0.0.1:9001",
     )  # fmt: skip
     return [node_row(node), node_row(controller_pb2.Node(name="n2", address="127.0.0.1:4002", state="gone"))]
 
@@ -124,7 +125,7 @@ def images() -> list[Row]:
 LISTS = {
     "vms": (vms, vm.COLUMNS, "name"),
     "jobs": (lambda: [pre_copy(), stop_and_copy(), cancelled()], migrate.COLUMNS, "id"),
-    "nodes": (nodes, look.NODES, "name"),
+    "nodes": (nodes, node_commands.COLUMNS, "name"),
     "events": (events, look.EVENTS, "sequence"),
     "images": (images, image_commands.COLUMNS, "name"),
 }
