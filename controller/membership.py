@@ -117,10 +117,10 @@ class Membership:
             task.add_done_callback(self._leaving.discard)
 
     async def _still_gone(self, name: str) -> None:
-        """What becomes of the VMs of a node that left while the journal was full; nothing, if the node is back."""
+        """Mark the VMs of a node that left while the journal was full; not if it is back, or forgotten meanwhile."""
         while True:
             await self._clock.sleep(RECONCILE_S)
-            if self._inventory.node(name).state is NodeState.READY:
+            if name not in {node.row.name for node in self._inventory.nodes() if node.state is NodeState.GONE}:
                 return
             with suppress(JournalFull):
                 self._reconciler.node_gone(name)

@@ -1,6 +1,7 @@
 """The journal's disk is full, or fails, at each step: what cannot be recorded has not happened, and nothing is lost."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -296,6 +297,25 @@ async def test_a_node_that_leaves_while_the_disk_is_full_is_recorded_with_its_vm
         make_room(c.cluster.journal)
         await c.until(lambda: c.cluster.journal.vm("a").state == "unknown")
         assert kinds(c).count("node.gone") == 2, "in their order, with their times"
+
+
+async def test_a_node_that_left_while_the_disk_was_full_can_be_forgotten_before_that_is_recorded(
+    tmp_path: Path,
+) -> None:
+    broken: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: broken.append(context))
+    async with twin_cluster(tmp_path) as c:
+        await c.create("a", "n1")
+        fill(c.cluster.journal)
+        await c.leave(host(c, "n1"))
+        make_room(c.cluster.journal)
+        host(c, "n1").crash()
+        await c.cluster.vms.destroy("a")
+        await c.cluster.forget_node("n1")
+        await some_time(c)
+        assert [node.name for node in c.cluster.nodes()] == ["n2"]
+    gc.collect()
+    assert broken == [], "no task died of it"
 
 
 async def test_a_node_that_left_and_came_back_while_the_disk_was_full_lost_nothing(tmp_path: Path) -> None:
