@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.prometheus import BOUND_S, CONFIGURATION, CONTROLLER, STORAGE, configured, installed
+from tests.support.prometheus import BOUND_S, CONFIGURATION, CONTROLLER, STORAGE, configured
+from tests.support.promtool import installed
 
 RULES = sorted((CONFIGURATION / "rules").glob("*.yml"))
 TESTS = sorted((CONFIGURATION / "tests").glob("*.yml"))

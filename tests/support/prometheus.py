@@ -6,7 +6,6 @@ wait for minutes; rules and service discovery are what they are.
 """
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -20,10 +19,9 @@ from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-import pytest
-
 from tests.support.panel_queries import PanelQuery
 from tests.support.promql import Exposed
+from tests.support.promtool import installed
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "deploy" / "prometheus"
 CONTROLLER, STORAGE = "controller:9400", "storage:9401"
@@ -31,16 +29,6 @@ SCRAPE_S = 1
 RATE_S = 4 * SCRAPE_S  # what Grafana would make of $__rate_interval
 BOUND_S = 30.0
 LISTENING = re.compile(r'msg="Listening on" address=(\S+)')
-
-
-def installed(program: str) -> str:
-    """The path of `prometheus` or `promtool`. CI must have them; elsewhere a test that wants them is skipped."""
-    path = shutil.which(program)
-    if path is None:
-        missing = f"{program} is not installed: it comes with Debian's package `prometheus`"
-        assert not os.environ.get("CI"), missing
-        pytest.skip(missing)
-    return path
 
 
 @dataclass(frozen=True, slots=True)
