@@ -134,6 +134,15 @@ class Processor:
         m.ops_used = SCRATCH_OPS
         self.cpu.a20_mask = 0xFFFF_FFFF
 
+    def map_shadow(self, first: int, pages: bytes) -> None:
+        """From page `first` below 1 MiB on: bit 0, RAM is read there; bit 1, RAM is written. Else what was wired there."""
+        low = self._low_map(self.memory)
+        for page, attributes in enumerate(pages, first):
+            if attributes & MAP_READ:
+                low[page] = page * PAGE | attributes
+        self._tables["low_map"][:] = low
+        self.engine.flush_all()
+
     @property
     def machine_address(self) -> int:
         return int(self._machine_array.ctypes.data)

@@ -35,6 +35,7 @@ from node.memory.ram import PAGE, GuestMemory, PageNumbers
 from node.vmm.clock import clock_named
 from node.vmm.console import ConsoleLog
 from node.vmm.mode import MODES
+from node.vmm.shadow_ram import FIRST_PAGE, page_attributes
 
 MIB = 1 << 20
 MEMORY_BYTES_MIN, MEMORY_BYTES_MAX = 1 * MIB, 3072 * MIB
@@ -105,6 +106,7 @@ class Machine:
         self.exits: Counter[str] = Counter()
         self.asked_for = False  # somebody wants the machine: end the stretch at the next exit
         self._input = bytearray()
+        self._pam = self.platform.pam  # as the processor's address map has it
         ia32_reset.reset(self.processor.cpu, self.processor.machine)
         self._follow_a20()
 
@@ -186,6 +188,7 @@ class Machine:
         if self.memory.code_written:
             self.processor.host_wrote_code()
         self._follow_a20()
+        self._follow_pam()
         request = self.platform.take_request()
         if isinstance(request, Exit):
             return Stopped(
@@ -212,6 +215,12 @@ class Machine:
             self.processor.cpu.a20_mask = mask
             self.processor.engine.flush_all()
 
+    def _follow_pam(self) -> None:
+        pam = self.platform.pam
+        if self._pam != pam:
+            self._pam = pam
+            self.processor.map_shadow(FIRST_PAGE, page_attributes(pam))
+
     # What migration needs
 
     def records(self) -> dict[str, npt.NDArray[Any]]:
@@ -222,6 +231,7 @@ class Machine:
 
     def loaded(self) -> None:
         """The records or memory were overwritten."""
+        self._follow_pam()
         self.processor.drop_derived()
 
     def start_tracking(self) -> None:
