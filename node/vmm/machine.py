@@ -101,12 +101,11 @@ class Machine:
         self.clock = clock_named(config.clock, monotonic_ns)
         self.mode = MODES[config.vmm]()
         self.processor = Processor(self.memory, engine)
-        settings = PlatformConfig(config.memory_bytes, config.exit_port, config.wall_clock_unix_ns)
+        settings = PlatformConfig(config.memory_bytes, config.exit_port, config.wall_clock_unix_ns, bool(rom))
         self.platform = Platform(settings, self.memory, self.console.write)
         self.exits: Counter[str] = Counter()
         self.asked_for = False  # somebody wants the machine: end the stretch at the next exit
         self._input = bytearray()
-        self._pam = self.platform.pam  # as the processor's address map has it
         ia32_reset.reset(self.processor.cpu, self.processor.machine)
         self._follow_a20()
 
@@ -188,7 +187,8 @@ class Machine:
         if self.memory.code_written:
             self.processor.host_wrote_code()
         self._follow_a20()
-        self._follow_pam()
+        if self.platform.pam_written():
+            self._follow_pam()
         request = self.platform.take_request()
         if isinstance(request, Exit):
             return Stopped(
@@ -216,10 +216,7 @@ class Machine:
             self.processor.engine.flush_all()
 
     def _follow_pam(self) -> None:
-        pam = self.platform.pam
-        if self._pam != pam:
-            self._pam = pam
-            self.processor.map_shadow(FIRST_PAGE, page_attributes(pam))
+        self.processor.map_shadow(FIRST_PAGE, page_attributes(self.platform.pam))
 
     # What migration needs
 

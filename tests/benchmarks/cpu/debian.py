@@ -103,7 +103,7 @@ def guest_of(image: LocalImage, directory: Path) -> Guest:
 
 def run_debian(machine: Machine, guest: Guest, core: int, *, chosen: Sequence[str] = ROWS) -> dict[str, Run]:
     """One boot, and the chosen errands in it, each timed from outside."""
-    runs = {}
+    runs: dict[str, Run] = {}
     with _booted(machine, guest, core) as (shell, to_shell):
         runs |= to_shell
         for errand in ERRANDS:
