@@ -135,7 +135,7 @@ class Processor:
         self.cpu.a20_mask = 0xFFFF_FFFF
 
     def map_shadow(self, first: int, pages: bytes) -> None:
-        """For each page from `first` on, below 1 MiB: MAP_READ, RAM is there; MAP_WRITE, writable. 0: what was wired."""
+        """For each page from `first`, below 1 MiB: MAP_READ, RAM is there; MAP_WRITE, writable; 0: what was wired."""
         low = self._low_map(self.memory)
         for page, attributes in enumerate(pages, first):
             if attributes & MAP_READ:
