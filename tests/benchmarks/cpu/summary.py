@@ -87,6 +87,8 @@ def mean_lines(rows: Sequence[Row], machines: Sequence[str], clock: Clock) -> li
     texts = []
     for what in ("integer", "all"):
         chosen = [row for row in rows if what in ("all", row.kind)]
+        if not chosen:
+            continue
         compared = sum(row.ratio(ours[0], clock) is not None for row in chosen) if ours else 0
         text = f"geometric mean, {what} ({compared} of {len(chosen)} programs)"
         texts.append(
