@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-compose check format protos dashboards bench clean help
+.PHONY: demo test test-compose check format protos dashboards bench bench-cpu clean help
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -30,6 +30,10 @@ check: $(STAMP)  ## format, lint, types and the fast tests
 
 bench: $(STAMP)  ## the figures of README.md, measured here and now (some minutes; downloads Debian's kernels)
 	$(BIN)/python -m tests.benchmarks.figures
+
+bench-cpu: $(STAMP)  ## the CPU beside QEMU's: guest programs and stock Debian, in turn (half an hour; OPTIONS='--help' tells more)
+	$(BIN)/python -m tests.support.engine | tail -n 1
+	$(BIN)/python -m tests.benchmarks.cpu $(OPTIONS)
 
 format: $(STAMP)  ## put every file into the house's format
 	$(BIN)/ruff format .

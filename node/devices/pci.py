@@ -96,6 +96,7 @@ class Pci:
     def __init__(self) -> None:
         self._record, self.state = allocate(PciRecord)
         self.host = host_bridge()
+        self.host_written = False  # its registers may have changed: whoever follows them looks, and clears this
         self._names = {"pci_host": self.host, "pci_isa": isa_bridge()}
         self._functions = {0x00: self.host, 0x08: self._names["pci_isa"]}  # by device << 3 | function on bus 0
 
@@ -138,4 +139,5 @@ class Pci:
         if function is None or within + width > 4:
             return False
         function.write((self.state.address & 0xFC) + within, width, value)
+        self.host_written |= function is self.host
         return True

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from node.devices.debug_exit import DebugExit
 from node.devices.dma import Dma
+from node.devices.firmware_configuration import FirmwareConfiguration
 from node.devices.keyboard import Keyboard
 from node.devices.pci import Pci
 from node.devices.pic import Pic
@@ -34,6 +35,7 @@ class PlatformConfig:
     memory_bytes: int
     exit_port: int | None
     wall_clock_unix_ns: int
+    has_firmware: bool = False
 
 
 class Platform:
@@ -51,7 +53,8 @@ class Platform:
             set_gate2=self._pit.set_gate2, out2=self._pit.out2, irq13=pic.line(13), reset=self._requests.reset
         )
         self._pci = Pci()
-        devices = (pic, self._pit, self._rtc, self._uart, self._keyboard, self._system, self._pci, Dma())
+        firmware = (FirmwareConfiguration(),) if config.has_firmware else ()
+        devices = (pic, self._pit, self._rtc, self._uart, self._keyboard, self._system, self._pci, Dma(), *firmware)
         for device in devices:
             device.claim(self._ports)
         if config.exit_port is not None:
@@ -89,6 +92,11 @@ class Platform:
     def pam(self) -> bytes:
         """The seven attribute registers of 0xC0000-0xFFFFF."""
         return self._pci.pam()
+
+    def pam_written(self) -> bool:
+        """Whether the guest may have changed `pam` since last asked."""
+        written, self._pci.host_written = self._pci.host_written, False
+        return written
 
     def tick(self, now: int) -> None:
         """Bring the devices' interrupt lines to `now`."""

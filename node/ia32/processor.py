@@ -134,6 +134,15 @@ class Processor:
         m.ops_used = SCRATCH_OPS
         self.cpu.a20_mask = 0xFFFF_FFFF
 
+    def map_shadow(self, first: int, pages: bytes) -> None:
+        """For each page from `first`, below 1 MiB: MAP_READ, RAM is there; MAP_WRITE, writable; 0: what was wired."""
+        low = self._low_map(self.memory)
+        for page, attributes in enumerate(pages, first):
+            if attributes & MAP_READ:
+                low[page] = page * PAGE | attributes
+        self._tables["low_map"][:] = low
+        self.engine.flush_all()
+
     @property
     def machine_address(self) -> int:
         return int(self._machine_array.ctypes.data)

@@ -35,6 +35,7 @@ from node.memory.ram import PAGE, GuestMemory, PageNumbers
 from node.vmm.clock import clock_named
 from node.vmm.console import ConsoleLog
 from node.vmm.mode import MODES
+from node.vmm.shadow_ram import FIRST_PAGE, page_attributes
 
 MIB = 1 << 20
 MEMORY_BYTES_MIN, MEMORY_BYTES_MAX = 1 * MIB, 3072 * MIB
@@ -100,7 +101,7 @@ class Machine:
         self.clock = clock_named(config.clock, monotonic_ns)
         self.mode = MODES[config.vmm]()
         self.processor = Processor(self.memory, engine)
-        settings = PlatformConfig(config.memory_bytes, config.exit_port, config.wall_clock_unix_ns)
+        settings = PlatformConfig(config.memory_bytes, config.exit_port, config.wall_clock_unix_ns, bool(rom))
         self.platform = Platform(settings, self.memory, self.console.write)
         self.exits: Counter[str] = Counter()
         self.asked_for = False  # somebody wants the machine: end the stretch at the next exit
@@ -186,6 +187,8 @@ class Machine:
         if self.memory.code_written:
             self.processor.host_wrote_code()
         self._follow_a20()
+        if self.platform.pam_written():
+            self._follow_pam()
         request = self.platform.take_request()
         if isinstance(request, Exit):
             return Stopped(
@@ -212,6 +215,9 @@ class Machine:
             self.processor.cpu.a20_mask = mask
             self.processor.engine.flush_all()
 
+    def _follow_pam(self) -> None:
+        self.processor.map_shadow(FIRST_PAGE, page_attributes(self.platform.pam))
+
     # What migration needs
 
     def records(self) -> dict[str, npt.NDArray[Any]]:
@@ -222,6 +228,7 @@ class Machine:
 
     def loaded(self) -> None:
         """The records or memory were overwritten."""
+        self._follow_pam()
         self.processor.drop_derived()
 
     def start_tracking(self) -> None:

@@ -40,9 +40,10 @@ def test_all_checks_of_the_program_hold_on_qemu(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.system
-def test_all_checks_of_the_rom_hold_on_qemu(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", guest_programs.rom_names())
+def test_all_checks_of_the_rom_hold_on_qemu(name: str, tmp_path: Path) -> None:
     require_qemu()
-    rom = guest_programs.assemble_rom("real_mode", tmp_path)
+    rom = guest_programs.assemble_rom(name, tmp_path)
     assert load_bios(rom).mode == "reset"
     assert run_rom_on_qemu(rom, tmp_path, timeout_s=30)[0] == GOOD
 

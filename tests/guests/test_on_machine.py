@@ -56,9 +56,10 @@ def test_all_checks_of_the_program_hold(engine: Engine, name: str, tmp_path: Pat
     assert console.endswith(" checks\n")
 
 
-def test_all_checks_of_the_rom_hold(engine: Engine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", guest_programs.rom_names())
+def test_all_checks_of_the_rom_hold(engine: Engine, name: str, tmp_path: Path) -> None:
     guest_programs.require_assembler()
-    rom = guest_programs.assemble_rom("real_mode", tmp_path)
+    rom = guest_programs.assemble_rom(name, tmp_path)
     machine = machine_of(engine, rom=rom)
     machine.enter(load_bios(rom))
     assert run(machine)[0].exit_status == GOOD

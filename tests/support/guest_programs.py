@@ -23,6 +23,11 @@ def names() -> list[str]:
     return sorted(path.parent.name for path in PROGRAMS.glob("*/main.c"))
 
 
+def rom_names() -> list[str]:
+    """The programs that are BIOS ROMs: one directory each, with a `rom.S`."""
+    return sorted(path.parent.name for path in PROGRAMS.glob("*/rom.S"))
+
+
 def runs_on_qemu(name: str) -> bool:
     """Not those whose header says otherwise: QEMU's TCG leaves out some of the processor's checks."""
     return " * not on QEMU\n" not in (PROGRAMS / name / "main.c").read_text()

@@ -12,20 +12,13 @@
 #include "timer.h"
 #include "workload.h"
 
-static const struct workload *const workloads[] = {
-    &workload_idle, &workload_tick,  &workload_dirty, &workload_console,
-    &workload_work, &workload_fault, &workload_exit,
-};
-
-enum { WORKLOADS = sizeof workloads / sizeof *workloads };
-
 void kernel_main(u32 magic, const struct multiboot_information *information);
 
 static const struct workload *find_workload(const char *name)
 {
-    for (u32 i = 0; i < WORKLOADS; i++)
-        if (text_equal(workloads[i]->name, name))
-            return workloads[i];
+    for (const struct workload *const *each = workloads; *each; each++)
+        if (text_equal((*each)->name, name))
+            return *each;
     return 0;
 }
 
@@ -47,8 +40,8 @@ static void list_workload(const struct workload *workload)
 static void list_workloads(void)
 {
     print("The command line names one of these workloads first:\n");
-    for (u32 i = 0; i < WORKLOADS; i++)
-        list_workload(workloads[i]);
+    for (const struct workload *const *each = workloads; *each; each++)
+        list_workload(*each);
     print("Each takes exit=V: at its end, write V to the debug-exit port 0xf4 (0x7f if it failed).\n");
 }
 

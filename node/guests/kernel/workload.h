@@ -8,5 +8,5 @@ struct workload {
     int (*run)(void); /* GOOD or FAILED */
 };
 
-extern const struct workload workload_idle, workload_tick, workload_dirty, workload_console, workload_work,
-    workload_fault, workload_exit;
+/* All that this kernel has, up to a null pointer. The one thing that makes it this guest and not another. */
+extern const struct workload *const workloads[];

@@ -1,0 +1,68 @@
+"""What the machine tells its firmware, item by item: the fw_cfg interface that SeaBIOS looks for on an emulated i440FX.
+
+    0x510  selector, a 16-bit write: chooses an item and goes to its first byte
+    0x511  data: the item's next byte; zeros behind its end, and for items that are not there
+
+    0x0000 signature "QEMU" | 0x0001 features, bit 0: as described here | 0x0019 directory | 0x0020 … files, read-only
+
+The directory: count, then size (both 32 bits), selector (16), two bytes reserved and a name of 56 bytes for each file,
+all big-endian; the files' own contents are little-endian. The only file sends firmware's screen to COM1 and takes its
+keys from there, because the machine has neither screen nor keyboard. Only a machine that boots a ROM has this device.
+QEMU documentation: specs/fw_cfg.
+"""
+
+import struct
+
+from node.devices.ports import PortMap
+from node.devices.record import U16, U32, Record, allocate
+
+SELECTOR, DATA = 0x510, 0x511
+SIGNATURE, FEATURES, DIRECTORY, FIRST_FILE = 0x00, 0x01, 0x19, 0x20
+TRADITIONAL = 1
+COM1 = 0x3F8
+FILES = (("etc/sercon-port", COM1.to_bytes(2, "little")),)
+
+_ENTRY = struct.Struct(">IHH56s")
+
+
+class FirmwareConfigurationRecord:
+    selected: U16
+    position: U32  # of the next byte in the selected item
+
+
+class FirmwareConfiguration:
+    def __init__(self) -> None:
+        self._record, self._state = allocate(FirmwareConfigurationRecord)
+        self._items = _items()
+
+    def claim(self, ports: PortMap) -> None:
+        ports.claim_wide(SELECTOR, 1, self._read_selector, self._select)
+        ports.claim(DATA, self._next_byte, None)
+
+    def records(self) -> dict[str, Record]:
+        return {"firmware_configuration": self._record}
+
+    def _read_selector(self, port: int, width: int, now: int) -> int | None:
+        return None
+
+    def _select(self, port: int, width: int, value: int, now: int) -> bool:
+        if width != 2:
+            return False
+        self._state.selected, self._state.position = value, 0
+        return True
+
+    def _next_byte(self, now: int) -> int:
+        item, position = self._items.get(self._state.selected, b""), self._state.position
+        if position >= len(item):
+            return 0
+        self._state.position = position + 1
+        return item[position]
+
+
+def _items() -> dict[int, bytes]:
+    directory = len(FILES).to_bytes(4, "big")
+    items = {SIGNATURE: b"QEMU", FEATURES: TRADITIONAL.to_bytes(4, "little")}
+    for selector, (name, content) in enumerate(FILES, FIRST_FILE):
+        directory += _ENTRY.pack(len(content), selector, 0, name.encode())
+        items[selector] = content
+    return items | {DIRECTORY: directory}

@@ -1,0 +1,45 @@
+"""The items that firmware reads: found through the directory, as SeaBIOS does."""
+
+from node.devices.platform import Platform, PlatformConfig
+from tests.node.devices.pc import MEMORY, Pc
+
+
+def item(pc: Pc, selector: int, length: int) -> bytes:
+    pc.platform.write(0x510, 2, selector, 0)
+    return bytes(pc.inb(0x511) for _ in range(length))
+
+
+def test_the_signature_and_the_plain_interface_are_told() -> None:
+    pc = Pc()
+    assert item(pc, 0, 4) == b"QEMU"
+    assert int.from_bytes(item(pc, 1, 4), "little") == 1, "no DMA"
+
+
+def test_the_directory_leads_to_the_port_of_the_serial_console() -> None:
+    pc = Pc()
+    assert int.from_bytes(item(pc, 0x19, 4), "big") == 1
+    entry = bytes(pc.inb(0x511) for _ in range(64))
+    assert entry[8:].rstrip(b"\0") == b"etc/sercon-port"
+    length, selector = int.from_bytes(entry[:4], "big"), int.from_bytes(entry[4:6], "big")
+    assert int.from_bytes(item(pc, selector, length), "little") == 0x3F8
+
+
+def test_behind_an_item_and_in_an_absent_one_there_are_zeros() -> None:
+    pc = Pc()
+    assert item(pc, 0, 10) == b"QEMU" + bytes(6)
+    assert item(pc, 0x8003, 4) == bytes(4)
+    assert item(pc, 0, 4) == b"QEMU", "a selection begins at the first byte"
+
+
+def test_a_selection_is_a_word() -> None:
+    pc = Pc()
+    item(pc, 0, 2)
+    pc.outb(0x510, 1)
+    assert pc.inb(0x511) == ord("M"), "the signature, and where we were in it"
+
+
+def test_only_a_machine_with_firmware_has_it() -> None:
+    bare = Platform(PlatformConfig(1 << 20, None, 0), MEMORY, bytearray().extend)
+    bare.write(0x510, 2, 0, 0)
+    assert bare.read(0x511, 1, 0) == 0xFF
+    assert "firmware_configuration" not in bare.records()
