@@ -26,6 +26,7 @@ from node.jit.target import host_level
 NODE = Path(__file__).resolve().parent.parent
 Progress = Callable[[float, str], None]
 BUILDER = (sys.executable, "-m", "node.jit.build")  # given the cache directory; tells its progress on standard output
+READABLE = 0o644
 DIGEST_BYTES = 16  # an object file in the cache is preceded by that much of its SHA-256
 
 
@@ -62,6 +63,7 @@ def store(path: Path, code: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as aside:
         aside.write(hashlib.sha256(code).digest()[:DIGEST_BYTES] + code)
+        os.fchmod(aside.fileno(), READABLE)  # a temporary file is its maker's only; nodes run as somebody else
     os.replace(aside.name, path)
 
 

@@ -86,6 +86,11 @@ def test_readers_see_whole_objects_while_others_write(cache: Path) -> None:
     assert list(path.parent.iterdir()) == [path], "a file written aside was left behind"
 
 
+def test_who_made_an_object_is_not_the_only_one_to_read_it(cache: Path) -> None:
+    store(object_path(cache), OBJECT)
+    assert object_path(cache).stat().st_mode & 0o777 == 0o644
+
+
 def test_two_processes_may_build_at_once(cache: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         builds = [pool.submit(object_code, cache, silent, BUILDS) for _ in range(2)]
