@@ -13,7 +13,9 @@ from node.ia32.encodings import tables
 from node.ia32.exceptions import deliver_nmi, deliver_pending, single_step
 from node.ia32.faults import undefined
 from node.ia32.fetch import find, is_full
+from node.ia32.host_sse import float_control, set_float_control
 from node.ia32.operands import next_eip
+from node.ia32.semantics.vector_state import adopt, collect
 from node.ia32.state import (
     ATTR_D,
     CS,
@@ -46,6 +48,8 @@ def run(c: Cpu, m: Machine) -> None:
     not)."""
     m.exit = EXIT_NONE
     m.slice = m.left
+    outer = float_control(m)
+    adopt(c, m)
     while m.left > 0 and m.exit == EXIT_NONE:
         held_off = c.inhibit or m.io_ready  # the host has done one half of an IN or OUT: now comes the other
         if held_off == 0 and c.nmi_pending and c.nmi_masked == 0:
@@ -56,6 +60,8 @@ def run(c: Cpu, m: Machine) -> None:
             m.exit = EXIT_HALT
         else:
             _advance(c, m)
+    collect(c, m)
+    set_float_control(m, outer)
     _account(c, m)
 
 

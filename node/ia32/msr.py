@@ -8,6 +8,7 @@ control.
 """
 
 from node.ia32.faults import general_protection
+from node.ia32.features import NX
 from node.ia32.state import EFER_NXE, M32, Cpu, Machine
 from node.ia32.tlb import flush_all
 from node.jitted import inlined, jitted
@@ -55,7 +56,7 @@ def read_msr(c: Cpu, m: Machine, index: int) -> int:
         return c.sysenter_esp
     if index == MSR_SYSENTER_EIP:
         return c.sysenter_eip
-    if index == MSR_EFER:
+    if index == MSR_EFER and m.features_extended & NX:
         return c.efer
     general_protection(m, 0)
     return 0
@@ -73,7 +74,7 @@ def write_msr(c: Cpu, m: Machine, index: int, high: int, low: int) -> None:
         c.sysenter_esp = low
     elif index == MSR_SYSENTER_EIP:
         c.sysenter_eip = low
-    elif index == MSR_EFER:
+    elif index == MSR_EFER and m.features_extended & NX:
         _set_efer(c, m, high, low)
     else:
         general_protection(m, 0)

@@ -42,7 +42,7 @@ CR4_VME, CR4_PVI, CR4_TSD, CR4_DE, CR4_PSE, CR4_PAE, CR4_MCE, CR4_PGE, CR4_PCE, 
 EFER_NXE = 0x800
 
 # Exception vectors (SDM 3A table 6-1)
-DE, DB, NMI, BP, OVERFLOW, BR, UD, NM, DOUBLE, TS_, NP, SS_, GP, PAGE, MF, AC_, MC = (
+DE, DB, NMI, BP, OVERFLOW, BR, UD, NM, DOUBLE, TS_, NP, SS_, GP, PAGE, MF, AC_, MC, XM = (
     0,
     1,
     2,
@@ -60,6 +60,7 @@ DE, DB, NMI, BP, OVERFLOW, BR, UD, NM, DOUBLE, TS_, NP, SS_, GP, PAGE, MF, AC_, 
     16,
     17,
     18,
+    19,
 )
 
 # Segment attributes: the descriptor's access byte in bits 0-7, its AVL/L/D/G nibble in bits 8-11, UNUSABLE for a
@@ -118,6 +119,8 @@ class Cpu:
     fdp: I64
     fds: I64
     fop: I64
+    xmm: Annotated[list[int], np.uint32, 32]  # XMM0-XMM7, four 32-bit lanes each, the lowest first
+    mxcsr: I64  # while the guest runs, flags gather elsewhere: see host_sse.py
 
 
 # Why native code was left (Machine.leave)
@@ -176,6 +179,17 @@ class Machine:
     tlb_misses: I64
     blocks_decoded: I64
     code_writes: I64
+    first: Annotated[list[int], np.uint32, 4]  # the vector unit's latches (latches.py): operands of the operation
+    operand: Annotated[list[int], np.uint32, 4]  # that the present instruction makes, and its result
+    float_control: I64  # plain Python's stand-in for the host's MXCSR (host_sse.py)
+    features: I64  # what the processor model has: CPUID leaf 1, EDX
+    features_extended: I64  # leaf 80000001h, EDX
+    cr4_bits: I64  # those that can be set
+    mxcsr_bits: I64
+    signature: I64
+    cpuid: Annotated[list[int], np.int64, 32]  # EAX EBX ECX EDX of each leaf (cpuid.py)
+    cpuid_basic: I64  # the highest leaf, and the highest extended one
+    cpuid_extended: I64
     exceptions: I64
     interrupts: I64
 

@@ -1,5 +1,6 @@
 """CMPXCHG XADD CMPXCHG8B (SDM 2). One processor: LOCK asks for nothing more."""
 
+from node.ia32.features import CX8
 from node.ia32.flags import ADD, SUB, set_explicit, set_flags, status
 from node.ia32.operands import (
     MEM,
@@ -73,5 +74,5 @@ ROWS = [
     Row("0F B1", "Ev,Gv", cmpxchg, (SIZE, FORM), lock=True),
     Row("0F C0", "Eb,Gb", xadd, (SIZE, FORM), lock=True),
     Row("0F C1", "Ev,Gv", xadd, (SIZE, FORM), lock=True),
-    Row("0F C7 /1", "M", cmpxchg8b, (), lock=True),
+    Row("0F C7 /1", "M", cmpxchg8b, (), lock=True, feature=CX8),
 ]
