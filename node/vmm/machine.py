@@ -242,6 +242,7 @@ class Machine:
         return pages
 
     def stats(self) -> dict[str, int]:
+        """What has been counted since this machine was built; callable while the guest executes."""
         m = self.processor.machine
         return {
             "instructions": self.instructions,
@@ -250,5 +251,5 @@ class Machine:
             "code_writes": int(m.code_writes),
             "exceptions": int(m.exceptions),
             "interrupts": int(m.interrupts),
-            **{f"exits_{name}": count for name, count in sorted(self.exits.items())},
+            **{f"exits_{name}": count for name, count in sorted(dict(self.exits).items())},
         }
