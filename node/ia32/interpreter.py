@@ -9,8 +9,9 @@ is a function of the guest alone. A REP iteration counts as one instruction.
 """
 
 from node.ia32.blocks import DEAD_HANDLER, FALL_HANDLER, forget_all, op_at
+from node.ia32.debug import stop_before_instruction
 from node.ia32.encodings import tables
-from node.ia32.exceptions import deliver_nmi, deliver_pending, single_step
+from node.ia32.exceptions import HOLD_TRAPS, debug_trap, deliver_nmi, deliver_pending
 from node.ia32.faults import undefined
 from node.ia32.fetch import find, is_full
 from node.ia32.host_sse import float_control, set_float_control
@@ -27,6 +28,7 @@ from node.ia32.state import (
     M16,
     M32,
     OP_BYTES,
+    RF,
     STAY,
     TF,
     Cpu,
@@ -75,8 +77,13 @@ def _account(c: Cpu, m: Machine) -> None:
 def _advance(c: Cpu, m: Machine) -> None:
     """Up to the next place where interrupts, traps and exceptions are looked at."""
     stepping = c.flags & TF
+    if m.watches_code and m.io_ready == 0 and c.inhibit != HOLD_TRAPS and stop_before_instruction(c, m):
+        m.left -= 1
+        deliver_pending(c, m)
+        return
+    c.flags &= ~RF
     held = 0
-    if stepping or c.inhibit or m.io_ready:  # one instruction, then look again
+    if stepping or c.inhibit or m.io_ready or m.watches_code or c.debug_hits:  # one instruction, then look again
         held = m.left - 1
         m.slice -= held
         m.left = 1
@@ -97,9 +104,10 @@ def _advance(c: Cpu, m: Machine) -> None:
         m.left -= (
             1  # a delivery costs like an instruction, so that a guest caught in its own faults cannot hold the host
         )
+        c.debug_hits = 0
         deliver_pending(c, m)
-    elif stepping and executed:
-        single_step(c, m)
+    elif executed and (stepping or c.debug_hits):
+        debug_trap(c, m, stepping)
 
 
 @jitted

@@ -12,6 +12,7 @@ from node.ia32.features import (
     CLFSH,
     CMOV,
     CX8,
+    DE,
     FPU,
     FXSR,
     MMX,
@@ -26,6 +27,7 @@ from node.ia32.features import (
     TSC,
 )
 from node.ia32.state import (
+    CR4_DE,
     CR4_OSFXSR,
     CR4_OSXMMEXCPT,
     CR4_PAE,
@@ -43,7 +45,7 @@ LINE_UNITS = 8 << 8  # leaf 1, EBX: CLFLUSH's line in units of 8 bytes
 WITHOUT_DAZ, WITH_DAZ = 0xFFBF, 0xFFFF
 
 Leaf = tuple[int, int, int, int]  # EAX EBX ECX EDX
-_P5 = FPU | PSE | TSC | MSR | CX8
+_P5 = FPU | DE | PSE | TSC | MSR | CX8
 _P6 = _P5 | PAE | SEP | PGE | CMOV
 
 
@@ -77,8 +79,9 @@ _CACHES_P6: Leaf = (0x0302_0101, 0, 0, 0x0C04_0843)
 _CACHES_P4: Leaf = (0x665B_5001, 0, 0, 0x007B_7000)
 
 _ALL = (
-    # A Pentium II without MMX, later than the steppings whose SYSENTER is known broken, plus no-execute pages.
-    CpuModel("i686", 0x652, _P6, _CACHES_P6, NX),
+    # A Pentium II without MMX and debugging extensions, later than the steppings whose SYSENTER is known broken, plus
+    # no-execute pages.
+    CpuModel("i686", 0x652, _P6 & ~DE, _CACHES_P6, NX),
     CpuModel("pentium", 0x543, _P5 | MMX),
     CpuModel("pentium2", 0x652, _P6 | MMX | FXSR, _CACHES_P6),
     CpuModel("pentium3", 0x673, _P6 | MMX | FXSR | SSE, _CACHES_P6),
@@ -97,7 +100,7 @@ MODELS = {model.name: model for model in _ALL}
 DEFAULT = MODELS["i686"]
 
 _CR4_NEEDS = (
-    (CR4_TSD, TSC), (CR4_PSE, PSE), (CR4_PAE, PAE), (CR4_PGE, PGE), (CR4_PCE, CMOV), (CR4_OSFXSR, FXSR),
+    (CR4_TSD, TSC), (CR4_DE, DE), (CR4_PSE, PSE), (CR4_PAE, PAE), (CR4_PGE, PGE), (CR4_PCE, CMOV), (CR4_OSFXSR, FXSR),
     (CR4_OSXMMEXCPT, SSE),
 )  # fmt: skip
 

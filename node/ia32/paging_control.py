@@ -6,6 +6,7 @@ ignored, those of CR4 refused.
 
 from node.ia32.faults import general_protection
 from node.ia32.physical import read_physical
+from node.ia32.segments import refresh_level
 from node.ia32.state import (
     CR0_AM,
     CR0_CD,
@@ -60,6 +61,8 @@ def write_cr0(c: Cpu, m: Machine, word: int) -> None:
     c.cr0 = value
     if changed & (CR0_PG | CR0_PE | CR0_WP):
         flush_all(m)
+    if changed & CR0_AM:
+        refresh_level(c, m)
 
 
 @jitted

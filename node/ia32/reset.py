@@ -4,6 +4,7 @@ SDM 3A 9.1.1, table 9-1, for a family 6 processor. Plain Python: it runs once, n
 """
 
 from node.ia32.descriptors import BUSY_TSS32, LDT
+from node.ia32.msr import FAST_STRINGS, MISC_ENABLE_SLOT
 from node.ia32.segments import DATA_SEGMENTS, REAL_ATTR, refresh
 from node.ia32.state import (
     ATTR_ACCESSED,
@@ -66,8 +67,9 @@ def reset(c: Cpu, m: Machine) -> None:
     c.pat = PAT_RESET
     for i in range(32):
         c.misc_msr[i] = 0
+    c.misc_msr[MISC_ENABLE_SLOT] = FAST_STRINGS
     c.tsc_offset = 0
-    c.inhibit = c.halted = c.nmi_pending = c.nmi_masked = 0
+    c.debug_hits = c.inhibit = c.halted = c.nmi_pending = c.nmi_masked = 0
     c.a20_mask = M32
     _reset_fpu(c)
     m.fault = m.leave = m.exit = m.io_ready = 0

@@ -100,9 +100,10 @@ class Cpu:
     sysenter_esp: I64
     sysenter_eip: I64
     pat: I64
-    misc_msr: Annotated[list[int], np.int64, 32]  # MTRRs and others that are only stored (msr.py names the slots)
+    misc_msr: Annotated[list[int], np.int64, 32]  # those that are only stored (msr.py names the slots)
     tsc_offset: I64  # TSC = f(instructions or guest time) + this, modulo 2^64 as a signed value
     instructions: I64  # executed since reset
+    debug_hits: I64  # data breakpoints met, as bits of DR6, that the trap behind the instruction will report
     inhibit: I64  # 1: interrupts held off until after the next instruction (STI, MOV SS); 2: debug traps too
     halted: I64  # HLT: waits for an interrupt
     nmi_pending: I64
@@ -156,8 +157,9 @@ class Machine:
     handlers: I64  # by handler number, 8 bytes each: what to put into Op.handler
     decode_buffer: I64  # 16 bytes of instruction under decoding
     need_read: I64  # the TLB bit that allows a read at the present CPL; likewise write and fetch
-    need_write: I64
+    need_write: I64  # both 0 while accesses are watched (debug.py): then every one takes the slow path
     need_fetch: I64
+    watches_code: I64  # 1: there are breakpoints on instructions
     seg_ok: Annotated[list[int], np.int64, 8]  # 1: every read passes segment checks; 2: every write too
     stack_mask: I64  # M32 or M16 by SS.B
     left: I64  # instructions that may still be executed before the host wants control

@@ -13,6 +13,7 @@ from node.ia32.models import MODELS, CpuModel
 from node.ia32.processor import Engine, Processor
 from node.ia32.reset import reset
 from node.ia32.state import (
+    CR0_AM,
     CR0_ET,
     CR0_NE,
     CR0_PE,
@@ -94,7 +95,7 @@ class UserWorld:
 
     def _system_state(self) -> None:
         c = self.processor.cpu
-        c.cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_WP | CR0_PG
+        c.cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG
         c.cr3 = DIRECTORY
         c.cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT
         c.gdt_base, c.gdt_limit, c.idt_base, c.idt_limit = KERNEL + GDT, 0xFF, KERNEL + IDT, 0xFF

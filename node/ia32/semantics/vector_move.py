@@ -1,10 +1,12 @@
 """Moves of MMX and XMM registers, whole and in part (SDM 1, 9.4.1, 10.4.1, 11.4.1, 11.4.2.2)."""
 
+from node.ia32.access import probe, store
+from node.ia32.debug import check_alignment
 from node.ia32.features import MMX as HAS_MMX
 from node.ia32.features import SSE, SSE2
 from node.ia32.host_sse import NUMBER, compute
 from node.ia32.latches import operand_from_value
-from node.ia32.operands import REG, load_seg_to_change, read_rm, store_op, store_seg, write_rm
+from node.ia32.operands import REG, check_segment, read_rm, store_op, write_rm
 from node.ia32.rows import FORM, Row
 from node.ia32.semantics.strings import address_mask
 from node.ia32.semantics.vector_integer import packed
@@ -24,7 +26,7 @@ from node.ia32.semantics.vector_state import (
     store_operand,
     use_mmx,
 )
-from node.ia32.state import EDI, Cpu, Machine, Op
+from node.ia32.state import EDI, M32, Cpu, Machine, Op
 from node.jitted import inlined, jitted
 
 
@@ -145,23 +147,27 @@ def store_around_caches(c: Cpu, m: Machine, e: Op) -> None:
 
 @jitted
 def store_masked(c: Cpu, m: Machine, e: Op, bank: int) -> None:
-    """MASKMOVQ, MASKMOVDQU: the bytes whose mask has its top bit set, to [EDI]; all of them or none."""
+    """MASKMOVQ, MASKMOVDQU: the bytes whose mask has its top bit set, to [EDI]. What lies there must be writable as a
+    whole, whatever the mask."""
     if ready(c, m, bank) == 0:
         return
-    seg, start = int(e.seg) & 7, c.gpr[EDI] & address_mask(e)
+    seg, start, size = int(e.seg) & 7, c.gpr[EDI] & address_mask(e), 16 if bank == XMM else 8
+    linear = (c.base[seg] + start) & M32
+    check_segment(c, m, seg, start, size, 1)
+    if m.fault == 0:
+        check_alignment(c, m, linear, size)
+    if m.fault == 0:
+        probe(c, m, linear, size, 1)
+    if m.fault:
+        return
     operand_from(c, m, bank, int(e.b))
     compute(m, BYTE_MASK)
     mask = int(m.operand[0])
     operand_from(c, m, bank, int(e.a))
-    for writing in range(2):
-        for i in range(16):
-            at = (start + i) & address_mask(e)
-            if mask >> i & 1 and m.fault == 0:
-                if writing:
-                    store_seg(c, m, seg, at, 1, (int(m.operand[i >> 2]) >> ((i & 3) << 3)) & 0xFF)
-                else:
-                    load_seg_to_change(c, m, seg, at, 1)
-    if bank == MMX and m.fault == 0:
+    for i in range(size):
+        if mask >> i & 1:
+            store(c, m, (linear + i) & M32, 1, (int(m.operand[i >> 2]) >> ((i & 3) << 3)) & 0xFF)
+    if bank == MMX:
         use_mmx(c)
 
 

@@ -10,6 +10,7 @@ while CR4.OSXMMEXCPT is clear.
 """
 
 from node.ia32.access import load, probe, store
+from node.ia32.debug import check_alignment
 from node.ia32.faults import NO_ERROR, general_protection, raise_fault, undefined
 from node.ia32.host_sse import ALL_MASKED, FLAGS, compare, compute, float_control, set_float_control
 from node.ia32.latches import (
@@ -181,6 +182,7 @@ def check_operand(c: Cpu, m: Machine, seg: int, offset: int, size: int, alignmen
 def fetch_slow(c: Cpu, m: Machine, linear: int, size: int, alignment: int) -> None:
     if linear & alignment:
         general_protection(m, 0)
+    check_alignment(c, m, linear, size)
     for i in range(4):
         value = 0
         if 4 * i < size and m.fault == 0:
@@ -214,6 +216,9 @@ def store_operand_slow(c: Cpu, m: Machine, linear: int, size: int, alignment: in
     if linear & alignment:
         general_protection(m, 0)
         return
+    check_alignment(c, m, linear, size)
+    if m.fault:
+        return
     if (linear & 0xFFF) + size > 0x1000:
         probe(c, m, linear, size, 1)
     for i in range(size >> 2):
@@ -246,7 +251,8 @@ def compare_float(c: Cpu, m: Machine, comparison: int) -> None:
 @jitted
 def compute_checked(c: Cpu, m: Machine, operation: int) -> None:
     """Masked, underflow is told only of results that are tiny and inexact; unmasked, of all that are tiny. Flushing
-    them to zero reveals these, and a second trial without that whether they are inexact."""
+    them to zero reveals these, and a second trial without that whether they are inexact. (As denormals, that is:
+    processors that raise #XM for underflow leave PE clear if the result would be exact with a smaller exponent.)"""
     watches_tiny = c.mxcsr & (UE << MASKS_SHIFT) == 0
     collect(c, m)
     lane0, lane1, lane2, lane3 = int(m.operand[0]), int(m.operand[1]), int(m.operand[2]), int(m.operand[3])

@@ -4,7 +4,7 @@ import pytest
 
 from node.ia32.features import CMOV, FXSR, MMX, NX, PAE, SEP, SSE, SSE2
 from node.ia32.models import DEFAULT, MODELS
-from node.ia32.msr import MSR_EFER, MSR_SYSENTER_CS, MSR_SYSENTER_EIP, MSR_SYSENTER_ESP, MSR_TSC
+from node.ia32.msr import MSR_EFER, MSR_MISC_ENABLE, MSR_SYSENTER_CS, MSR_SYSENTER_EIP, MSR_SYSENTER_ESP, MSR_TSC
 from node.ia32.reset import enter_flat32, reset
 from node.ia32.segments import refresh
 from node.ia32.semantics.control_registers import clts, lmsw, mov_from_cr, mov_from_dr, mov_to_cr, mov_to_dr, smsw
@@ -220,6 +220,15 @@ def test_sysenter_msrs_hold_32_bits(index: int) -> None:
 def test_absent_msrs_are_refused(index: int) -> None:
     assert msr(World(), index) == (GP, 0)
     assert msr(World(), index, 0) == (GP, 0)
+
+
+def test_a_pentium_4_has_fast_strings() -> None:
+    world = World("pentium4")
+    reset(world.c, world.m)
+    assert msr(world, MSR_MISC_ENABLE) == 1
+    assert msr(world, MSR_MISC_ENABLE, 0) == 0
+    assert msr(world, MSR_MISC_ENABLE) == 0
+    assert msr(world, MSR_MISC_ENABLE, 1 << 22) == (GP, 0)
 
 
 def test_efer_takes_nxe_alone_and_flushes() -> None:
