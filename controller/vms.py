@@ -174,7 +174,7 @@ class Vms:
         elif spec.boot.WhichOneof("kind") is None:
             spec.boot.multiboot.SetInParent()
         _append(spec.boot, request.append)
-        spec.vmm, spec.clock = spec.vmm or "native", spec.clock or "real"
+        spec.vmm, spec.clock, spec.cpu = spec.vmm or "native", spec.clock or "real", spec.cpu or "i686"
         spec.memory_bytes = spec.memory_bytes or least
         if not MEMORY_MIN <= spec.memory_bytes <= MEMORY_MAX or spec.memory_bytes % PAGE:
             raise InvalidArgument(

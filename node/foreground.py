@@ -19,6 +19,7 @@ from node.domain import machinery, sizes, terminal
 from node.domain.boot_files import BiosFiles, BootFiles, LinuxFiles, MultibootFiles, kind_of
 from node.domain.foreground_run import ForegroundRun
 from node.domain.machinery import GuestMachine, Refused
+from node.domain.processors import CPUS, DEFAULT_CPU
 from node.guests.builtin import builtin_kernel
 from protos.common_pb2 import VmSpec
 from storage.errors import StorageError
@@ -91,6 +92,14 @@ def boot(
         typer.Option(parser=_size, metavar="SIZE", help="Memory: 64M, 1G, … (default: 128M, or what the image needs)."),
     ] = None,
     vmm: Annotated[str, typer.Option(callback=_one_of("native"), metavar="MODE", help="VMM mode: native.")] = "native",
+    cpu: Annotated[
+        str,
+        typer.Option(
+            callback=_one_of(*CPUS),
+            metavar="MODEL",
+            help=f"Processor model, which decides CPUID and the instructions there are: {', '.join(CPUS)}.",
+        ),
+    ] = DEFAULT_CPU,
     clock: Annotated[
         str,
         typer.Option(
@@ -137,7 +146,7 @@ def boot(
     if memory is not None and memory < least:
         raise typer.BadParameter(f"image {image} needs at least {least >> 20}M of memory")
     size = memory if memory is not None else max(MEMORY_BYTES, least)
-    spec = VmSpec(name="foreground", memory_bytes=size, vmm=vmm, clock=clock, exit_port=exit_port or 0)
+    spec = VmSpec(name="foreground", memory_bytes=size, vmm=vmm, cpu=cpu, clock=clock, exit_port=exit_port or 0)
     kind = machinery.load(machines)
     progress = terminal.ProgressLine("compiling the interpreter, this once; it takes about a minute:")
     kind.warm(state / "cache" / "native", progress)

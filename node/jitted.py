@@ -74,11 +74,11 @@ def _scalar_field(offset: int, size: int) -> property:
 
 def _array_field(offset: int, field: np.dtype[Any]) -> property:
     assert field.subdtype is not None
-    unsigned = field.subdtype[0] == np.uint64
+    element = field.subdtype[0].name
 
     def read(self: RecordView) -> memoryview:
         part = self._by_size[1][offset : offset + field.itemsize]
-        return part.cast("Q") if unsigned else part.cast("q")
+        return part.cast("I") if element == "uint32" else part.cast("Q") if element == "uint64" else part.cast("q")
 
     return property(read)
 

@@ -69,20 +69,22 @@ class BiosBoot(_message.Message):
     def __init__(self, rom: _Optional[_Union[BlobRef, _Mapping]] = ...) -> None: ...
 
 class VmSpec(_message.Message):
-    __slots__ = ("name", "memory_bytes", "vmm", "clock", "exit_port", "boot")
+    __slots__ = ("name", "memory_bytes", "vmm", "clock", "exit_port", "boot", "cpu")
     NAME_FIELD_NUMBER: _ClassVar[int]
     MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     VMM_FIELD_NUMBER: _ClassVar[int]
     CLOCK_FIELD_NUMBER: _ClassVar[int]
     EXIT_PORT_FIELD_NUMBER: _ClassVar[int]
     BOOT_FIELD_NUMBER: _ClassVar[int]
+    CPU_FIELD_NUMBER: _ClassVar[int]
     name: str
     memory_bytes: int
     vmm: str
     clock: str
     exit_port: int
     boot: BootSource
-    def __init__(self, name: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., vmm: _Optional[str] = ..., clock: _Optional[str] = ..., exit_port: _Optional[int] = ..., boot: _Optional[_Union[BootSource, _Mapping]] = ...) -> None: ...
+    cpu: str
+    def __init__(self, name: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., vmm: _Optional[str] = ..., clock: _Optional[str] = ..., exit_port: _Optional[int] = ..., boot: _Optional[_Union[BootSource, _Mapping]] = ..., cpu: _Optional[str] = ...) -> None: ...
 
 class MigrationOptions(_message.Message):
     __slots__ = ("algorithm", "bandwidth_bytes_per_s", "max_downtime_ns", "max_rounds")

@@ -48,6 +48,9 @@ def create(
     ] = None,
     node: Annotated[str, typer.Option(metavar="N", help="Where to put it (default: the emptiest node).")] = "",
     vmm: Annotated[str, typer.Option(metavar="MODE", help="VMM mode: native.")] = "native",
+    cpu: Annotated[
+        str, typer.Option(metavar="MODEL", help="Processor: i686, pentium, pentium2, pentium3, pentium4.")
+    ] = "i686",
     clock: Annotated[str, typer.Option(metavar="KIND", help="real or virtual.")] = "real",
     exit_port: Annotated[
         str | None, typer.Option(metavar="P", help="Debug-exit port, for example 0xf4 (default: none).")
@@ -67,7 +70,8 @@ def create(
     from protos import common_pb2, controller_pb2
 
     _one_source(image=image, kernel=kernel, bios=bios, initrd=initrd)
-    spec = common_pb2.VmSpec(name=name, vmm=vmm, clock=clock, memory_bytes=parse_size(memory) if memory else 0)
+    spec = common_pb2.VmSpec(name=name, vmm=vmm, cpu=cpu, clock=clock)
+    spec.memory_bytes = parse_size(memory) if memory else 0
     spec.exit_port = _port(exit_port) if exit_port else 0
     with connect(controller) as session:
         files = partial(storage_access.service_of, session, storage)

@@ -132,6 +132,7 @@ def _facts(row: dict[str, Any]) -> list[tuple[str, str]]:
         ("command line", row["command_line"]),
         ("memory", format_bytes(row["memory_bytes"])),
         ("vmm", row["vmm"]),
+        ("cpu", row["cpu"]),
         ("clock", row["clock"]),
         ("exit port", hex(row["exit_port"]) if row["exit_port"] else ""),
         ("exit status", str(row["exit_status"]) if row["exit_status"] else ""),

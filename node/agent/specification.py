@@ -4,6 +4,7 @@ import re
 
 from node.agent.errors import InvalidArgument
 from node.domain import sizes
+from node.domain.processors import CPUS
 from protos.common_pb2 import VmSpec
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -26,6 +27,8 @@ def check(spec: VmSpec) -> None:
         raise InvalidArgument(f"no VMM mode {spec.vmm!r} on this node: it has {', '.join(VMM_MODES)}")
     if spec.clock not in CLOCKS:
         raise InvalidArgument(f"no clock {spec.clock!r}: a machine's clock is {' or '.join(CLOCKS)}")
+    if spec.cpu and spec.cpu not in CPUS:
+        raise InvalidArgument(f"no processor model {spec.cpu!r} on this node: it has {', '.join(CPUS)}")
     if spec.exit_port > 0xFFFF - 3:
         raise InvalidArgument(f"exit port {spec.exit_port:#x} is beyond the I/O ports")
     if spec.boot.WhichOneof("kind") is None:

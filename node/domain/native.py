@@ -12,6 +12,7 @@ from typing import cast
 from node.boot.entry import BootError
 from node.domain.boot_files import BiosFiles, BootFiles, MultibootFiles, load
 from node.domain.machinery import GuestMachine, GuestStopped, GuestThread, Progress, Refused
+from node.domain.processors import DEFAULT_CPU
 from node.guests.builtin import builtin_kernel
 from node.ia32.processor import Engine
 from node.jit import native
@@ -58,6 +59,7 @@ class NativeMachinery:
         config = MachineConfig(
             memory_bytes=spec.memory_bytes,
             vmm=spec.vmm,
+            cpu=spec.cpu or DEFAULT_CPU,
             clock=spec.clock,
             exit_port=spec.exit_port or None,
             wall_clock_unix_ns=_wall_clock(spec.clock),

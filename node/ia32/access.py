@@ -7,6 +7,7 @@ overwritten.
 """
 
 from node.ia32.blocks import code_written
+from node.ia32.debug import check_alignment, observe
 from node.ia32.paging import (
     FETCH,
     PERMIT_DIRTY,
@@ -141,10 +142,16 @@ def _kept_write(m: Machine, linear: int, backing: int) -> int:
 @jitted
 def load_slow(c: Cpu, m: Machine, linear: int, size: int, user: int) -> int:
     m.tlb_misses += 1
+    if m.need_read == 0 and user:
+        check_alignment(c, m, linear, size)
+        if m.fault:
+            return 0
     offset = linear & 0xFFF
     if offset > 4096 - size:
         return _load_across(c, m, linear, size, user)
     backing = locate(c, m, linear, READ, user)
+    if m.need_read == 0 and backing != FAULTED:
+        observe(c, m, linear, size, 0)
     if backing < 0:
         return (1 << (size << 3)) - 1 if backing == NOWHERE else 0
     return peek(m.ram + backing + offset, size)
@@ -152,6 +159,10 @@ def load_slow(c: Cpu, m: Machine, linear: int, size: int, user: int) -> int:
 
 @jitted
 def load_to_change_slow(c: Cpu, m: Machine, linear: int, size: int) -> int:
+    if m.need_write == 0:
+        check_alignment(c, m, linear, size)
+        if m.fault:
+            return 0
     probe(c, m, linear, size, 1)
     return load(c, m, linear, size) if m.fault == 0 else 0
 
@@ -162,6 +173,8 @@ def _load_across(c: Cpu, m: Machine, linear: int, size: int, user: int) -> int:
     second = locate(c, m, (linear + size - 1) & 0xFFFF_F000, READ, user) if first != FAULTED else FAULTED
     if first == FAULTED or second == FAULTED:
         return 0
+    if m.need_read == 0:
+        observe(c, m, linear, size, 0)
     value = 0
     for i in range(size):
         at = (linear + i) & M32
@@ -174,11 +187,17 @@ def _load_across(c: Cpu, m: Machine, linear: int, size: int, user: int) -> int:
 @jitted
 def store_slow(c: Cpu, m: Machine, linear: int, size: int, value: int, user: int) -> None:
     m.tlb_misses += 1
+    if m.need_write == 0 and user:
+        check_alignment(c, m, linear, size)
+        if m.fault:
+            return
     offset = linear & 0xFFF
     if offset > 4096 - size:
         _store_across(c, m, linear, size, value, user)
         return
     backing = locate(c, m, linear, WRITE, user)
+    if m.need_write == 0 and backing != FAULTED:
+        observe(c, m, linear, size, 1)
     if backing < 0:
         return
     poke(m.ram + backing + offset, size, value)
@@ -190,6 +209,8 @@ def store_slow(c: Cpu, m: Machine, linear: int, size: int, value: int, user: int
 def _store_across(c: Cpu, m: Machine, linear: int, size: int, value: int, user: int) -> None:
     first = locate(c, m, linear, WRITE, user)
     second = locate(c, m, (linear + size - 1) & 0xFFFF_F000, WRITE, user) if first != FAULTED else FAULTED
+    if m.need_write == 0 and first != FAULTED and second != FAULTED:
+        observe(c, m, linear, size, 1)
     if first == FAULTED or second == FAULTED:
         return
     for i in range(size):

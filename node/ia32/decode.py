@@ -6,6 +6,9 @@ The table has one 8-byte entry for each (opcode map, opcode, modrm.reg, 16-bit o
 
     bytes 0-1 handler for a register operand   2-3 handler for a memory operand   4 immediate kind   5 flags
 
+Where a mandatory prefix is part of the opcode (SDM 2A 2.1.2), the entry of modrm.reg 0 leads to a group of 32 entries
+instead, one for each (no prefix, 66, F3, F2; modrm.reg); F2 and F3 go before 66.
+
 A handler of UNDEFINED_HANDLER raises #UD when it is executed, not here.
 """
 
@@ -14,13 +17,8 @@ from node.ia32.state import CS, DS, EBP, EBX, EDI, ES, ESI, ESP, FS, GS, LOCK, M
 from node.jitted import inlined, jitted, peek8, peek16, peek32
 
 IMM_NONE, IMM_B, IMM_BS, IMM_W, IMM_Z, IMM_WB, IMM_FAR, IMM_JB, IMM_JZ, IMM_OFFSET = range(10)
-HAS_MODRM, ENDS, LOCKABLE, REGISTER_ONLY, BY_RM = (
-    1,
-    2,
-    4,
-    8,
-    16,
-)  # BY_RM: handler is the base of 8 consecutive table entries
+# BY_RM: the handler is the number of a group of 8 table entries; BY_PREFIX: of one of 32
+HAS_MODRM, ENDS, LOCKABLE, REGISTER_ONLY, BY_RM, BY_PREFIX = 1, 2, 4, 8, 16, 32
 
 NEED_MORE = -1  # the instruction goes on beyond the bytes at hand
 TOO_LONG = -2
@@ -34,6 +32,8 @@ def table_index(opcode: int, reg: int, narrow: int) -> int:
 
 
 RM_TABLE = 512 * 16  # entries for /n:rm encodings follow the main table
+PREFIX_TABLE = RM_TABLE + 64 * 8  # and those that a mandatory prefix chooses follow these
+PREFIXED_ENTRIES = 4 * 8
 
 
 @inlined
@@ -94,8 +94,7 @@ def decode(m: Machine, e: Op, code: int, available: int, wide: int) -> int:
         return short
     at = prefixes & 0xFF
     marks, seg = (prefixes >> _MARKS_SHIFT) & 0xFF, ((prefixes >> _SEG_SHIFT) & 0xFF) - 1
-    narrow_operand = 1 if prefixes & _NARROW_OPERAND else 0
-    narrow_address = 1 if prefixes & _NARROW_ADDRESS else 0
+    narrow_operand, narrow_address = 1 if prefixes & _NARROW_OPERAND else 0, 1 if prefixes & _NARROW_ADDRESS else 0
     opcode = peek8(code + at)
     at += 1
     if opcode == 0x0F:
@@ -106,15 +105,19 @@ def decode(m: Machine, e: Op, code: int, available: int, wide: int) -> int:
     _clear(e, opcode & 7, narrow_address)
     entry = m.encodings + (table_index(opcode, 0, narrow_operand) << 3)
     flags = peek8(entry + 5)
-    register = 1
-    default_seg = DS
+    stride = 16
+    if flags & BY_PREFIX:
+        entry = m.encodings + (_group(peek16(entry), marks, 1 if narrow_operand == wide else 0) << 3)
+        flags = flags & HAS_MODRM | peek8(entry + 5)
+        stride = 8
+    register, default_seg = 1, DS
     if flags & HAS_MODRM:
         if at >= available:
             return short
         modrm = peek8(code + at)
         at += 1
         reg, rm = (modrm >> 3) & 7, modrm & 7
-        entry = m.encodings + (table_index(opcode, reg, narrow_operand) << 3)
+        entry += reg * stride
         flags = peek8(entry + 5)
         e.a = reg
         e.b = rm
@@ -141,6 +144,13 @@ def decode(m: Machine, e: Op, code: int, available: int, wide: int) -> int:
     e.length = at
     e.handler = handler_numbered(m, handler)
     return at | (256 if flags & ENDS or handler == UNDEFINED_HANDLER else 0)
+
+
+@inlined
+def _group(number: int, marks: int, operand_prefix: int) -> int:
+    """The first of the eight table entries for the prefix that counts as part of the opcode: F2, F3, 66, or none."""
+    prefix = 3 if marks & REPNE else 2 if marks & REP else operand_prefix
+    return PREFIX_TABLE + number * PREFIXED_ENTRIES + prefix * 8
 
 
 @inlined

@@ -1,16 +1,18 @@
 """EFLAGS as one word: which bits exist, and replacing some of them.
 
-RF is pushed but never kept: nothing looks at it while instruction breakpoints are not offered. VIF and VIP belong to
-VME, which is not offered either, and read as zero.
+RF lives from the IRET or task switch that loads it to the beginning of the next instruction (SDM 3B 17.3.1.1). VIF and
+VIP belong to VME, which is not offered, and read as zero.
 """
 
 from node.ia32.flags import eflags, set_explicit
-from node.ia32.state import AC, DF, ID, IF, IOPL_MASK, NT, STATUS_FLAGS, TF, VM, Cpu
+from node.ia32.segments import refresh_level
+from node.ia32.state import AC, DF, ID, IF, IOPL_MASK, NT, RF, STATUS_FLAGS, TF, VM, Cpu, Machine
 from node.jitted import jitted
 
 USER_FLAGS = STATUS_FLAGS | TF | DF | NT  # what every privilege level may change, 16-bit forms
 WIDE_FLAGS = AC | ID  # and in addition with 32-bit operands
-ALL_FLAGS = USER_FLAGS | WIDE_FLAGS | IF | IOPL_MASK | VM
+RETURN_FLAGS = WIDE_FLAGS | RF  # IRET's
+ALL_FLAGS = USER_FLAGS | RETURN_FLAGS | IF | IOPL_MASK | VM
 
 
 @jitted
@@ -19,6 +21,15 @@ def replace_flags(c: Cpu, value: int, mask: int) -> None:
     word = (eflags(c) & ~mask) | (value & mask) | 2
     set_explicit(c, word)
     c.flags = word & ~STATUS_FLAGS
+
+
+@jitted
+def load_flags(c: Cpu, m: Machine, value: int, mask: int) -> None:
+    """The same by POPF or IRET, which may switch alignment checks on or off."""
+    before = c.flags
+    replace_flags(c, value, mask)
+    if (before ^ c.flags) & AC:
+        refresh_level(c, m)
 
 
 @jitted

@@ -1,8 +1,8 @@
 """The opcode table whole, and what is derived from it: the list of handlers and the decoder's packed table.
 
 A *handler* is a semantic with all its integer constants: what one decoded instruction executes. Handler numbers
-follow the
-order of `ROWS`, so they are the same in every process of one version.
+follow the order of `ROWS`, so they are the same in every process of one version, and for every processor model: what a
+model lacks is left out of the packed table that its decoder reads, and raises #UD as any other undefined opcode does.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from node.ia32 import decode
 from node.ia32.blocks import FIRST_HANDLER
-from node.ia32.decode import RM_TABLE, table_index
+from node.ia32.decode import PREFIX_TABLE, PREFIXED_ENTRIES, RM_TABLE, table_index
+from node.ia32.features import EVERY
 from node.ia32.operands import MEM, REG
 from node.ia32.rows import COND, FORM, SIZE, Row
 
@@ -24,8 +25,13 @@ FAMILIES = (
     "alu", "shift", "muldiv", "move", "stack", "control", "bits", "flag_bits", "decimal", "strings", "atomic",
     "segmentation", "far", "interrupts", "control_registers", "descriptor_tables", "flags_stack", "io", "system",
     "x87_load_store", "x87_arithmetic", "x87_compare", "x87_transcendental", "x87_control", "x87_stack",
-    "x87_environment",
+    "x87_environment", "vector_move", "vector_integer", "vector_float", "vector_convert", "vector_control",
 )  # fmt: skip
+
+
+PREFIXES = ("NP", "66", "F3", "F2")
+PREFIX_GROUPS = 160
+TABLE_ENTRIES = PREFIX_TABLE + PREFIX_GROUPS * PREFIXED_ENTRIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,7 @@ class Encoding:
 
     row: Row
     opcode: int  # 0-255, or 256 + second byte
+    prefix: int | None  # index into PREFIXES of the mandatory prefix; None: prefixes do not choose
     regs: tuple[int, ...]
     rm: int | None
     narrow: tuple[int, ...]
@@ -53,7 +60,10 @@ class Encoding:
 @dataclass(slots=True)
 class Tables:
     handlers: list[Handler | None] = field(default_factory=lambda: [None] * FIRST_HANDLER)
-    packed: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros(((RM_TABLE + 64 * 8), 8), np.uint8))
+    packed: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros((TABLE_ENTRIES, 8), np.uint8))
+    numbers: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    rm_groups: dict[tuple[int, int], int] = field(default_factory=dict)
+    prefix_groups: dict[int, int] = field(default_factory=dict)
 
 
 @cache
@@ -84,15 +94,16 @@ def encodings_of(row: Row) -> Iterator[Encoding]:
         reg, _, rm_text = parts.pop()[1:].partition(":")
         regs = (int(reg),)
         rm = int(rm_text) if rm_text else None
+    prefix = PREFIXES.index(parts.pop(0)) if parts[0] in PREFIXES and parts[1:2] == ["0F"] else None
     codes = [int(p, 16) for p in parts]
     first = 256 + codes[1] if codes[0] == 0x0F else codes[0]
     sized = any(o == "v" or (len(o) > 1 and o[1] in "vzp") for o in operand_letters(row))
     for i in range(spread):
         if sized:
             for narrow, size in ((0, 4), (1, 2)):
-                yield Encoding(row, first + i, regs, rm, (narrow,), _resolve(row, size, i))
+                yield Encoding(row, first + i, prefix, regs, rm, (narrow,), _resolve(row, size, i))
         else:
-            yield Encoding(row, first + i, regs, rm, (0, 1), _resolve(row, 1, i))
+            yield Encoding(row, first + i, prefix, regs, rm, (0, 1), _resolve(row, 1, i))
 
 
 _FORM = -1 << 40  # stands for FORM until the form is known
@@ -119,7 +130,7 @@ def immediate_kind(row: Row) -> int:
 
 
 def has_modrm(row: Row) -> bool:
-    return "/" in row.code or any(o[0] in "EGMRSCD" for o in operand_letters(row) if o not in ("DX", "CL"))
+    return "/" in row.code or any(o[0] in "EGMRSCDPQVWNU" for o in operand_letters(row) if o not in ("DX", "CL"))
 
 
 def forms_of(row: Row) -> tuple[int, ...]:
@@ -127,7 +138,7 @@ def forms_of(row: Row) -> tuple[int, ...]:
     letters = operand_letters(row)
     if not has_modrm(row):
         return (MEM,) if any(o[0] == "O" for o in letters) else (REG,)
-    if ":" in row.code or any(o[0] in "CDR" for o in letters if o not in ("DX", "CL")):
+    if ":" in row.code or any(o[0] in "CDRNU" for o in letters if o not in ("DX", "CL")):
         return (REG,)
     if any(o[0] == "M" for o in letters):
         return (MEM,)
@@ -140,34 +151,29 @@ def is_register_only(row: Row) -> bool:
 
 
 @cache
-def tables() -> Tables:
-    """Handlers and the packed decoder table, built once a process (some milliseconds)."""
+def tables(features: int = EVERY) -> Tables:
+    """Handlers and the packed decoder table of a processor with these features, built once a process."""
     built = Tables()
-    numbers: dict[tuple[Any, ...], int] = {}
-    rm_groups: dict[tuple[int, int], int] = {}
     for row in rows():
         for encoding in encodings_of(row):
-            _enter(built, numbers, rm_groups, encoding)
+            _enter(built, encoding, present=row.feature & ~features == 0)
     return built
 
 
-def _enter(built: Tables, numbers: dict[tuple[Any, ...], int], groups: dict[tuple[int, int], int], x: Encoding) -> None:
+def _enter(built: Tables, x: Encoding, *, present: bool = True) -> None:
+    """Number the encoding's handlers; put it into the packed table if the processor has it."""
     row = x.row
+    numbered = {form: _number(built, x, form) for form in forms_of(row)}
+    if not present:
+        return
     flags = (decode.HAS_MODRM if has_modrm(row) else 0) | (decode.ENDS if row.ends in ("always", "branch") else 0)
     flags |= (decode.LOCKABLE if row.lock else 0) | (decode.REGISTER_ONLY if is_register_only(row) else 0)
     if has_modrm(row):  # the decoder looks at modrm.reg 0 to learn that there is a modrm byte at all
         for reg in range(8):
             for narrow in (0, 1):
                 built.packed[table_index(x.opcode, reg, narrow)][5] |= decode.HAS_MODRM
-    numbered = {form: _number(built, numbers, x, form) for form in forms_of(row)}
     for reg in x.regs:
-        for narrow in x.narrow:
-            entry = built.packed[table_index(x.opcode, reg, narrow)]
-            if x.rm is not None:
-                base = groups.setdefault((x.opcode, reg), len(groups))
-                entry[0:2] = np.array([base], "<u2").view(np.uint8)
-                entry[5] |= decode.HAS_MODRM | decode.BY_RM
-                entry = built.packed[RM_TABLE + base * 8 + x.rm]
+        for entry in _entries(built, x, reg):
             for form, number in numbered.items():
                 at = 2 if form == MEM and has_modrm(row) else 0
                 entry[at : at + 2] = np.array([number], "<u2").view(np.uint8)
@@ -175,13 +181,36 @@ def _enter(built: Tables, numbers: dict[tuple[Any, ...], int], groups: dict[tupl
             entry[5] |= flags
 
 
-def _number(built: Tables, numbers: dict[tuple[Any, ...], int], x: Encoding, form: int) -> int:
+def _entries(built: Tables, x: Encoding, reg: int) -> Iterator[npt.NDArray[np.uint8]]:
+    """The table entries of one value of modrm.reg; those that lead there are filled in on the way."""
+    if x.prefix is not None:
+        group = built.prefix_groups.setdefault(x.opcode, len(built.prefix_groups))
+        for narrow in (0, 1):
+            _lead(built.packed[table_index(x.opcode, 0, narrow)], group, decode.BY_PREFIX)
+        first = PREFIX_TABLE + group * PREFIXED_ENTRIES
+        yield built.packed[first + x.prefix * 8 + reg]
+        return
+    for narrow in x.narrow:
+        entry = built.packed[table_index(x.opcode, reg, narrow)]
+        if x.rm is not None:
+            base = built.rm_groups.setdefault((x.opcode, reg), len(built.rm_groups))
+            _lead(entry, base, decode.HAS_MODRM | decode.BY_RM)
+            entry = built.packed[RM_TABLE + base * 8 + x.rm]
+        yield entry
+
+
+def _lead(entry: npt.NDArray[np.uint8], group: int, flags: int) -> None:
+    entry[0:2] = np.array([group], "<u2").view(np.uint8)
+    entry[5] |= flags
+
+
+def _number(built: Tables, x: Encoding, form: int) -> int:
     constants = tuple(form if c == _FORM else c for c in x.constants)
     row = x.row
     may_leave = row.faults == "always" or (row.faults == "mem" and form == MEM)
     direct = row.ends in ("branch", "cc") and any(o[0] == "J" for o in operand_letters(row))
     key = (row.semantic, constants, may_leave, row.ends, row.counts, direct)
-    if key not in numbers:
-        numbers[key] = len(built.handlers)
+    if key not in built.numbers:
+        built.numbers[key] = len(built.handlers)
         built.handlers.append(Handler(row.semantic, constants, may_leave, row.ends, row.counts, direct))
-    return numbers[key]
+    return built.numbers[key]

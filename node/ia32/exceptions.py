@@ -10,11 +10,12 @@ right, becomes a double fault, or shuts the processor down, by the classes of SD
     page fault         serial   double         double
     double fault       serial   shutdown       shutdown
 
-Not offered: breakpoints in DR0-DR3 (DR7 keeps what is written, nothing ever matches). DR7.GD and single stepping work.
+Debug exceptions are raised by debug.py.
 """
 
 from node.ia32.access import load_system
-from node.ia32.faults import FAULT, NO_ERROR, general_protection, raise_fault
+from node.ia32.debug import raise_trap
+from node.ia32.faults import FAULT, NO_ERROR, general_protection
 from node.ia32.flags import eflags
 from node.ia32.gates import deliver_protected
 from node.ia32.segments import check_entry, install_real
@@ -45,6 +46,7 @@ from node.ia32.state import (
     TF,
     TS_,
     UD,
+    XM,
     Cpu,
     Machine,
 )
@@ -55,9 +57,9 @@ EXCEPTION, SOFTWARE, EXTERNAL = 0, 1, 2  # who caused a delivery; INT1 counts as
 CONTRIBUTORY = 1 << DE | 1 << TS_ | 1 << NP | 1 << SS_ | 1 << GP
 PAGE_CLASS = 1 << PAGE | 1 << DOUBLE
 FAULT_CLASS = (  # restartable: RF is pushed set (SDM 3B 17.3.1.1)
-    CONTRIBUTORY | 1 << BR | 1 << UD | 1 << NM | 1 << PAGE | 1 << MF | 1 << AC_
+    CONTRIBUTORY | 1 << BR | 1 << UD | 1 << NM | 1 << PAGE | 1 << MF | 1 << AC_ | 1 << XM
 )
-DR6_BS, DR7_GD = 0x4000, 0x2000
+DR7_GD = 0x2000
 HOLD_TRAPS = 2  # c.inhibit: debug traps too wait for the next instruction
 
 
@@ -164,13 +166,12 @@ def deliver_nmi(c: Cpu, m: Machine) -> None:
 
 
 @jitted
-def single_step(c: Cpu, m: Machine) -> None:
-    """The trap after an instruction that began with TF set (SDM 3B 17.3.1.4); none after MOV SS, POP SS and INT n."""
-    if c.inhibit == HOLD_TRAPS:
-        return
-    c.dr[6] |= DR6_BS
-    raise_fault(m, DB, NO_ERROR)
-    deliver_pending(c, m)
+def debug_trap(c: Cpu, m: Machine, stepping: int) -> None:
+    """The trap after an instruction that began with TF set or hit a data breakpoint (SDM 3B 17.3.1.2, 17.3.1.4); none
+    after MOV SS, POP SS and INT n, but hits wait for the next instruction's."""
+    if c.inhibit != HOLD_TRAPS:
+        raise_trap(c, m, stepping)
+        deliver_pending(c, m)
 
 
 @jitted

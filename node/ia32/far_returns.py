@@ -21,7 +21,7 @@ from node.ia32.descriptors import (
     mark_accessed,
     refuse,
 )
-from node.ia32.eflags import ALL_FLAGS, USER_FLAGS, WIDE_FLAGS, iopl, replace_flags
+from node.ia32.eflags import ALL_FLAGS, RETURN_FLAGS, USER_FLAGS, iopl, load_flags
 from node.ia32.flags import eflags
 from node.ia32.segments import (
     check_entry,
@@ -125,14 +125,14 @@ def iret_protected(c: Cpu, m: Machine, size: int, return_eip: int) -> int:
     if size == 4 and image & VM and c.cpl == 0:
         _iret_v86(c, m, image)
         return 0
-    mask = USER_FLAGS | WIDE_FLAGS if size == 4 else USER_FLAGS
+    mask = USER_FLAGS | RETURN_FLAGS if size == 4 else USER_FLAGS
     if c.cpl <= iopl(c):
         mask |= IF
     if c.cpl == 0:
         mask |= IOPL_MASK
     return_protected(c, m, size, 3 * size, 0)
     if m.fault == 0:
-        replace_flags(c, image, mask)
+        load_flags(c, m, image, mask)
         c.nmi_masked = 0
     return 0
 
@@ -161,7 +161,7 @@ def _iret_v86(c: Cpu, m: Machine, image: int) -> None:
         check_entry(c, m, eip, M16, 0)
     if m.fault:
         return
-    replace_flags(c, image, ALL_FLAGS)
+    load_flags(c, m, image, ALL_FLAGS)
     install_v86(c, m, CS, cs)
     install_v86(c, m, SS, ss)
     install_v86(c, m, ES, es)

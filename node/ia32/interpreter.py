@@ -9,11 +9,14 @@ is a function of the guest alone. A REP iteration counts as one instruction.
 """
 
 from node.ia32.blocks import DEAD_HANDLER, FALL_HANDLER, forget_all, op_at
+from node.ia32.debug import stop_before_instruction
 from node.ia32.encodings import tables
-from node.ia32.exceptions import deliver_nmi, deliver_pending, single_step
+from node.ia32.exceptions import HOLD_TRAPS, debug_trap, deliver_nmi, deliver_pending
 from node.ia32.faults import undefined
 from node.ia32.fetch import find, is_full
+from node.ia32.host_sse import float_control, set_float_control
 from node.ia32.operands import next_eip
+from node.ia32.semantics.vector_state import adopt, collect
 from node.ia32.state import (
     ATTR_D,
     CS,
@@ -25,6 +28,7 @@ from node.ia32.state import (
     M16,
     M32,
     OP_BYTES,
+    RF,
     STAY,
     TF,
     Cpu,
@@ -46,6 +50,8 @@ def run(c: Cpu, m: Machine) -> None:
     not)."""
     m.exit = EXIT_NONE
     m.slice = m.left
+    outer = float_control(m)
+    adopt(c, m)
     while m.left > 0 and m.exit == EXIT_NONE:
         held_off = c.inhibit or m.io_ready  # the host has done one half of an IN or OUT: now comes the other
         if held_off == 0 and c.nmi_pending and c.nmi_masked == 0:
@@ -56,6 +62,8 @@ def run(c: Cpu, m: Machine) -> None:
             m.exit = EXIT_HALT
         else:
             _advance(c, m)
+    collect(c, m)
+    set_float_control(m, outer)
     _account(c, m)
 
 
@@ -69,8 +77,13 @@ def _account(c: Cpu, m: Machine) -> None:
 def _advance(c: Cpu, m: Machine) -> None:
     """Up to the next place where interrupts, traps and exceptions are looked at."""
     stepping = c.flags & TF
+    if m.watches_code and m.io_ready == 0 and c.inhibit != HOLD_TRAPS and stop_before_instruction(c, m):
+        m.left -= 1
+        deliver_pending(c, m)
+        return
+    c.flags &= ~RF
     held = 0
-    if stepping or c.inhibit or m.io_ready:  # one instruction, then look again
+    if stepping or c.inhibit or m.io_ready or m.watches_code or c.debug_hits:  # one instruction, then look again
         held = m.left - 1
         m.slice -= held
         m.left = 1
@@ -91,9 +104,10 @@ def _advance(c: Cpu, m: Machine) -> None:
         m.left -= (
             1  # a delivery costs like an instruction, so that a guest caught in its own faults cannot hold the host
         )
+        c.debug_hits = 0
         deliver_pending(c, m)
-    elif stepping and executed:
-        single_step(c, m)
+    elif executed and (stepping or c.debug_hits):
+        debug_trap(c, m, stepping)
 
 
 @jitted

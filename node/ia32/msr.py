@@ -1,6 +1,7 @@
 """Model-specific registers of the processor that CPUID describes (SDM 4, P6 family); all others raise #GP(0).
 
     10h TSC   17h PLATFORM_ID (0)   8Bh BIOS_SIGN_ID (no microcode: 0)   174h-176h SYSENTER   C0000080h EFER (NXE only)
+    1A0h MISC_ENABLE, of a Pentium 4: fast strings can be switched off, to no effect
 
 Values are 64 bits wide, handled as signed ints like every 64-bit field; `join` and `low_half`/`high_half` convert.
 Absent because CPUID does not offer them: APIC_BASE, MTRRs, PAT, machine check, performance counters, last-branch
@@ -8,13 +9,16 @@ control.
 """
 
 from node.ia32.faults import general_protection
+from node.ia32.features import NX
 from node.ia32.state import EFER_NXE, M32, Cpu, Machine
 from node.ia32.tlb import flush_all
 from node.jitted import inlined, jitted
 
 MSR_TSC, MSR_PLATFORM_ID, MSR_BIOS_SIGN_ID = 0x10, 0x17, 0x8B
 MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP = 0x174, 0x175, 0x176
+MSR_MISC_ENABLE, FAST_STRINGS = 0x1A0, 1
 MSR_EFER = 0xC000_0080
+MISC_ENABLE_SLOT = 0  # of c.misc_msr
 
 
 @inlined
@@ -40,6 +44,11 @@ def time_stamp(c: Cpu, m: Machine) -> int:
     return m.tsc_now + ((executed - m.tsc_start) * m.tsc_per_instruction >> 16)
 
 
+@inlined
+def has_misc_enable(m: Machine) -> bool:
+    return m.signature & 0xF00 == 0xF00
+
+
 @jitted
 def read_msr(c: Cpu, m: Machine, index: int) -> int:
     if index == MSR_TSC:
@@ -55,7 +64,9 @@ def read_msr(c: Cpu, m: Machine, index: int) -> int:
         return c.sysenter_esp
     if index == MSR_SYSENTER_EIP:
         return c.sysenter_eip
-    if index == MSR_EFER:
+    if index == MSR_MISC_ENABLE and has_misc_enable(m):
+        return c.misc_msr[MISC_ENABLE_SLOT]
+    if index == MSR_EFER and m.features_extended & NX:
         return c.efer
     general_protection(m, 0)
     return 0
@@ -73,7 +84,12 @@ def write_msr(c: Cpu, m: Machine, index: int, high: int, low: int) -> None:
         c.sysenter_esp = low
     elif index == MSR_SYSENTER_EIP:
         c.sysenter_eip = low
-    elif index == MSR_EFER:
+    elif index == MSR_MISC_ENABLE and has_misc_enable(m):
+        if high or low & ~FAST_STRINGS:
+            general_protection(m, 0)
+        else:
+            c.misc_msr[MISC_ENABLE_SLOT] = low
+    elif index == MSR_EFER and m.features_extended & NX:
         _set_efer(c, m, high, low)
     else:
         general_protection(m, 0)

@@ -6,6 +6,7 @@ ignored, those of CR4 refused.
 
 from node.ia32.faults import general_protection
 from node.ia32.physical import read_physical
+from node.ia32.segments import refresh_level
 from node.ia32.state import (
     CR0_AM,
     CR0_CD,
@@ -19,10 +20,8 @@ from node.ia32.state import (
     CR0_TS,
     CR0_WP,
     CR4_PAE,
-    CR4_PCE,
     CR4_PGE,
     CR4_PSE,
-    CR4_TSD,
     M32,
     Cpu,
     Machine,
@@ -31,7 +30,6 @@ from node.ia32.tlb import flush_all, flush_non_global
 from node.jitted import jitted
 
 CR0_BITS = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG
-CR4_BITS = CR4_TSD | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE
 PDPTE_RESERVED = 0x7FFF_FFF0_0000_01E6  # and bit 63: 36-bit physical addresses
 
 
@@ -63,6 +61,8 @@ def write_cr0(c: Cpu, m: Machine, word: int) -> None:
     c.cr0 = value
     if changed & (CR0_PG | CR0_PE | CR0_WP):
         flush_all(m)
+    if changed & CR0_AM:
+        refresh_level(c, m)
 
 
 @jitted
@@ -77,7 +77,7 @@ def write_cr3(c: Cpu, m: Machine, value: int) -> None:
 
 @jitted
 def write_cr4(c: Cpu, m: Machine, value: int) -> None:
-    if value & ~CR4_BITS:
+    if value & ~m.cr4_bits:
         general_protection(m, 0)
         return
     changed = (value ^ c.cr4) & (CR4_PSE | CR4_PAE | CR4_PGE)

@@ -12,6 +12,7 @@ import numpy as np
 from node.ia32 import exceptions, flags, interpreter, segments, tlb
 from node.ia32.blocks import BLOCK_BYTES, BLOCKS_CAPACITY, OPS_CAPACITY, SCRATCH_OPS, TABLE_BITS, forget_all
 from node.ia32.encodings import tables
+from node.ia32.models import DEFAULT, CpuModel, install_model
 from node.ia32.physical import MAP_READ, MAP_WRITE
 from node.ia32.state import CPU, MACHINE, OP_BYTES, Cpu, Machine
 from node.ia32.tlb import FILLED_CAPACITY
@@ -81,8 +82,9 @@ HOLE = range(0xA0, 0x100)  # pages of the legacy hole: not RAM unless mapped so
 class Processor:
     """`cpu` and `machine` are attribute views of `cpu_array` and the private machine record."""
 
-    def __init__(self, memory: GuestMemory, engine: Engine) -> None:
+    def __init__(self, memory: GuestMemory, engine: Engine, model: CpuModel = DEFAULT) -> None:
         self.memory = memory
+        self.model = model
         self.cpu_array, self.cpu = new_record(CPU)
         self._machine_array, self.machine = new_record(MACHINE)
         self._tables = self._allocate(memory, engine)
@@ -90,7 +92,7 @@ class Processor:
         self.engine = engine.bind(self)
 
     def _allocate(self, memory: GuestMemory, engine: Engine) -> dict[str, Any]:
-        decoded = tables()
+        decoded = tables(self.model.features)
         native = engine.handler_table()
         handlers = np.arange(len(decoded.handlers), dtype=np.int64)
         if native is not None:
@@ -133,6 +135,7 @@ class Processor:
         m.rom_gpa = (1 << 32) - memory.rom_bytes
         m.ops_used = SCRATCH_OPS
         self.cpu.a20_mask = 0xFFFF_FFFF
+        install_model(m, self.model)
 
     def map_shadow(self, first: int, pages: bytes) -> None:
         """For each page from `first`, below 1 MiB: MAP_READ, RAM is there; MAP_WRITE, writable; 0: what was wired."""

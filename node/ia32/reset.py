@@ -3,8 +3,8 @@
 SDM 3A 9.1.1, table 9-1, for a family 6 processor. Plain Python: it runs once, never from guest code.
 """
 
-from node.ia32.cpuid import SIGNATURE
 from node.ia32.descriptors import BUSY_TSS32, LDT
+from node.ia32.msr import FAST_STRINGS, MISC_ENABLE_SLOT
 from node.ia32.segments import DATA_SEGMENTS, REAL_ATTR, refresh
 from node.ia32.state import (
     ATTR_ACCESSED,
@@ -36,6 +36,7 @@ from node.ia32.tlb import flush_all
 
 DR6_RESET, DR7_RESET = 0xFFFF_0FF0, 0x400
 FCW_RESET = 0x40
+MXCSR_RESET = 0x1F80
 PAT_RESET = 0x0007_0406_0007_0406
 FLAT_DATA = ATTR_P | ATTR_S | ATTR_RW | ATTR_ACCESSED | ATTR_D | ATTR_G
 FLAT_CODE = FLAT_DATA | ATTR_CODE
@@ -45,7 +46,7 @@ def reset(c: Cpu, m: Machine) -> None:
     """The processor after RESET: real mode, next instruction at FFFFFFF0. Time goes on."""
     for number in range(9):
         c.gpr[number] = 0
-    c.gpr[EDX] = SIGNATURE
+    c.gpr[EDX] = m.signature
     c.eip, c.flags = 0xFFF0, 2
     c.cc_op = c.cc_dst = c.cc_src = 0
     c.cpl = 0
@@ -66,8 +67,9 @@ def reset(c: Cpu, m: Machine) -> None:
     c.pat = PAT_RESET
     for i in range(32):
         c.misc_msr[i] = 0
+    c.misc_msr[MISC_ENABLE_SLOT] = FAST_STRINGS
     c.tsc_offset = 0
-    c.inhibit = c.halted = c.nmi_pending = c.nmi_masked = 0
+    c.debug_hits = c.inhibit = c.halted = c.nmi_pending = c.nmi_masked = 0
     c.a20_mask = M32
     _reset_fpu(c)
     m.fault = m.leave = m.exit = m.io_ready = 0
@@ -80,6 +82,9 @@ def _reset_fpu(c: Cpu) -> None:
         c.fpu[i] = 0
     c.fcw, c.fsw, c.ftw = FCW_RESET, 0, 0xFF  # table 9-1: all registers hold +0.0 and are tagged so
     c.fip = c.fcs = c.fdp = c.fds = c.fop = 0
+    for i in range(32):
+        c.xmm[i] = 0
+    c.mxcsr = MXCSR_RESET
 
 
 def enter_flat32(c: Cpu, m: Machine, code_selector: int, data_selector: int, eip: int) -> None:

@@ -7,15 +7,16 @@ table.
 `code`      opcode bytes in hex; `/n` fixes modrm.reg; `+r` spreads the row over eight opcodes, the low bits going to
 `Op.a`;
             `+cc` spreads it over sixteen, and COND in `constants` is the low four bits; a mandatory modrm.rm is `/n:rm`
-            (register form only); a trailing `F3` or `F2` requirement is not needed for an i686
+            (register form only); `NP`, `66`, `F3` or `F2` before 0F is a mandatory prefix, or that there is none
 `operands`  letters of the manual's appendix A: E modrm.rm (register → `Op.b`, or memory → base/index/disp), G
 modrm.reg → `Op.a`,
             M memory only (register form is #UD), R register only, S segment register in modrm.reg, C/D control/debug
             register,
             I immediate, Is immediate sign-extended to the operand size, J relative (imm = displacement, sign-extended
             to 32 bits),
+            P, V MMX and XMM register in modrm.reg, Q, W in modrm.rm (or memory), N, U in modrm.rm (never memory),
             O moffs, Ap far pointer (imm = offset, disp = selector), X/Y string operands (implicit), others implicit;
-            sizes b w d q, v (16 or 32 by operand size: the row becomes two), z (immediate of v's size), p (pointer)
+            sizes b w d q x, v (16 or 32 by operand size: the row becomes two), z (immediate of v's size), p (pointer)
 `constants` extra integer arguments of the semantic after (c, m, e): numbers, or SIZE (1 for `b`; 2 or 4 for `v`),
 FORM (REG or MEM), COND
 `faults`    "mem": only a memory form may set m.leave; "always"; "never"
@@ -45,5 +46,6 @@ class Row:
     counts: bool = False  # reads or spends m.left (REP, RDTSC): native code keeps it in a register otherwise
     lock: bool = False  # the LOCK prefix is allowed with a memory operand
     privileged: bool = False  # #GP(0) outside ring 0: not run by the user-mode oracles
+    feature: int = 0  # bits of CPUID (features.py) without which it is #UD
     undefined: int = 0  # status flags that the manual leaves undefined
     oracle: bool = True  # False: unicorn and the host CPU are not asked (state they cannot show, or known to differ)

@@ -7,6 +7,7 @@ nothing else (SDM 3A 20.1.1, 20.2.1): in real mode the limit stays as it was, wh
 memory; in virtual-8086 mode it is 64 KiB.
 """
 
+from node.ia32.debug import watches_code, watches_data
 from node.ia32.descriptors import (
     OUTSIDE,
     attr_of,
@@ -204,11 +205,14 @@ def refresh_segment(c: Cpu, m: Machine, seg: int) -> None:
 
 @jitted
 def refresh_level(c: Cpu, m: Machine) -> None:
-    """The TLB bits that grant an access at c.cpl (levels 0-2 are supervisor, SDM 3A 4.6)."""
+    """The TLB bits that grant an access at c.cpl (levels 0-2 are supervisor, SDM 3A 4.6): none while data is watched.
+    To be called after changes of CPL, EFLAGS.AC, CR0.AM and DR7."""
     user = c.cpl == 3
-    m.need_read = READ_USER if user else READ_KERNEL
-    m.need_write = WRITE_USER if user else WRITE_KERNEL
+    watched = watches_data(c)
+    m.need_read = 0 if watched else READ_USER if user else READ_KERNEL
+    m.need_write = 0 if watched else WRITE_USER if user else WRITE_KERNEL
     m.need_fetch = FETCH_USER if user else FETCH_KERNEL
+    m.watches_code = watches_code(c)
 
 
 @jitted

@@ -42,7 +42,7 @@ CR4_VME, CR4_PVI, CR4_TSD, CR4_DE, CR4_PSE, CR4_PAE, CR4_MCE, CR4_PGE, CR4_PCE, 
 EFER_NXE = 0x800
 
 # Exception vectors (SDM 3A table 6-1)
-DE, DB, NMI, BP, OVERFLOW, BR, UD, NM, DOUBLE, TS_, NP, SS_, GP, PAGE, MF, AC_, MC = (
+DE, DB, NMI, BP, OVERFLOW, BR, UD, NM, DOUBLE, TS_, NP, SS_, GP, PAGE, MF, AC_, MC, XM = (
     0,
     1,
     2,
@@ -60,6 +60,7 @@ DE, DB, NMI, BP, OVERFLOW, BR, UD, NM, DOUBLE, TS_, NP, SS_, GP, PAGE, MF, AC_, 
     16,
     17,
     18,
+    19,
 )
 
 # Segment attributes: the descriptor's access byte in bits 0-7, its AVL/L/D/G nibble in bits 8-11, UNUSABLE for a
@@ -99,9 +100,10 @@ class Cpu:
     sysenter_esp: I64
     sysenter_eip: I64
     pat: I64
-    misc_msr: Annotated[list[int], np.int64, 32]  # MTRRs and others that are only stored (msr.py names the slots)
+    misc_msr: Annotated[list[int], np.int64, 32]  # those that are only stored (msr.py names the slots)
     tsc_offset: I64  # TSC = f(instructions or guest time) + this, modulo 2^64 as a signed value
     instructions: I64  # executed since reset
+    debug_hits: I64  # data breakpoints met, as bits of DR6, that the trap behind the instruction will report
     inhibit: I64  # 1: interrupts held off until after the next instruction (STI, MOV SS); 2: debug traps too
     halted: I64  # HLT: waits for an interrupt
     nmi_pending: I64
@@ -118,6 +120,8 @@ class Cpu:
     fdp: I64
     fds: I64
     fop: I64
+    xmm: Annotated[list[int], np.uint32, 32]  # XMM0-XMM7, four 32-bit lanes each, the lowest first
+    mxcsr: I64  # while the guest runs, flags gather elsewhere: see host_sse.py
 
 
 # Why native code was left (Machine.leave)
@@ -153,8 +157,9 @@ class Machine:
     handlers: I64  # by handler number, 8 bytes each: what to put into Op.handler
     decode_buffer: I64  # 16 bytes of instruction under decoding
     need_read: I64  # the TLB bit that allows a read at the present CPL; likewise write and fetch
-    need_write: I64
+    need_write: I64  # both 0 while accesses are watched (debug.py): then every one takes the slow path
     need_fetch: I64
+    watches_code: I64  # 1: there are breakpoints on instructions
     seg_ok: Annotated[list[int], np.int64, 8]  # 1: every read passes segment checks; 2: every write too
     stack_mask: I64  # M32 or M16 by SS.B
     left: I64  # instructions that may still be executed before the host wants control
@@ -176,6 +181,17 @@ class Machine:
     tlb_misses: I64
     blocks_decoded: I64
     code_writes: I64
+    first: Annotated[list[int], np.uint32, 4]  # the vector unit's latches (latches.py): operands of the operation
+    operand: Annotated[list[int], np.uint32, 4]  # that the present instruction makes, and its result
+    float_control: I64  # plain Python's stand-in for the host's MXCSR (host_sse.py)
+    features: I64  # what the processor model has: CPUID leaf 1, EDX
+    features_extended: I64  # leaf 80000001h, EDX
+    cr4_bits: I64  # those that can be set
+    mxcsr_bits: I64
+    signature: I64
+    cpuid: Annotated[list[int], np.int64, 32]  # EAX EBX ECX EDX of each leaf (cpuid.py)
+    cpuid_basic: I64  # the highest leaf, and the highest extended one
+    cpuid_extended: I64
     exceptions: I64
     interrupts: I64
 

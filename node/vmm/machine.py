@@ -16,6 +16,7 @@ from node.boot.entry import Entry
 from node.devices.platform import Platform, PlatformConfig
 from node.devices.requests import Exit, Reset
 from node.ia32 import reset as ia32_reset
+from node.ia32.models import DEFAULT, MODELS
 from node.ia32.processor import Engine, Processor
 from node.ia32.state import (
     CR0_NE,
@@ -52,6 +53,7 @@ class MachineError(ValueError):
 class MachineConfig:
     memory_bytes: int
     vmm: str = "native"
+    cpu: str = DEFAULT.name
     clock: str = "real"
     exit_port: int | None = None
     wall_clock_unix_ns: int = 0
@@ -63,6 +65,8 @@ class MachineConfig:
             )
         if self.vmm not in MODES:
             raise MachineError(f"unknown VMM mode {self.vmm!r}: there is {', '.join(sorted(MODES))}")
+        if self.cpu not in MODELS:
+            raise MachineError(f"unknown processor model {self.cpu!r}: there is {', '.join(MODELS)}")
         if self.clock not in ("real", "virtual"):
             raise MachineError(f"unknown clock {self.clock!r}: there is real and virtual")
         if self.exit_port is not None and not 0 < self.exit_port <= 0xFFFC:
@@ -100,7 +104,7 @@ class Machine:
         self.console = ConsoleLog()
         self.clock = clock_named(config.clock, monotonic_ns)
         self.mode = MODES[config.vmm]()
-        self.processor = Processor(self.memory, engine)
+        self.processor = Processor(self.memory, engine, MODELS[config.cpu])
         settings = PlatformConfig(config.memory_bytes, config.exit_port, config.wall_clock_unix_ns, bool(rom))
         self.platform = Platform(settings, self.memory, self.console.write)
         self.exits: Counter[str] = Counter()

@@ -83,6 +83,26 @@ SETTINGS: dict[str, Setting] = {**PROTECTED, "real": REAL}
 
 
 @dataclass(frozen=True, slots=True)
+class Vectors:
+    """x87, MMX and SSE state. `st[i]` is physical register Ri: 80 bits, of which the lower 64 are MMi."""
+
+    st: tuple[int, ...]
+    xmm: tuple[int, ...]
+    mxcsr: int
+    control: int = 0x37F
+    status: int = 0
+    filled: int = 0
+
+    def __str__(self) -> str:
+        st, xmm = " ".join(f"{v:020x}" for v in self.st), " ".join(f"{v:032x}" for v in self.xmm)
+        unit = f"{self.control:04x} {self.status:04x} {self.filled:02x}"
+        return f"\n  R {st} [{unit}]\n  xmm {xmm} [{self.mxcsr:04x}]"
+
+
+INITIAL = Vectors((0,) * 8, (0,) * 8, 0x1F80)
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     instruction: Instruction
     setting: str
@@ -90,6 +110,7 @@ class Case:
     eip: int
     eflags: int
     window: bytes
+    vectors: Vectors | None = None  # None: initial, and not compared
 
     @property
     def code(self) -> bytes:
@@ -101,7 +122,8 @@ class Case:
 
     def __str__(self) -> str:
         registers = " ".join(f"{v:08x}" for v in self.gpr)
-        return f"{self.code.hex(' ')} [{self.setting}] gpr {registers} eip {self.eip:x} eflags {self.eflags:x}"
+        place = f"{self.code.hex(' ')} [{self.setting}] gpr {registers} eip {self.eip:x} eflags {self.eflags:x}"
+        return f"{place}{self.vectors or ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +137,7 @@ class Outcome:
     eflags: int
     cr2: int  # 0 unless a page fault
     window: bytes
+    vectors: Vectors = INITIAL
 
 
 def is_wide(setting: str) -> bool:
@@ -153,4 +176,6 @@ def differences(case: Case, expected: Outcome, actual: Outcome, flags: int) -> l
         at = next(i for i in range(WINDOW_BYTES) if expected.window[i] != actual.window[i])
         theirs, ours = expected.window[at : at + 16].hex(), actual.window[at : at + 16].hex()
         found.append(f"memory at {WINDOW + at:x}: {theirs}, ours {ours}")
+    if case.vectors is not None and expected.vectors != actual.vectors:
+        found.append(f"vectors {expected.vectors}\nours {actual.vectors}")
     return found

@@ -92,12 +92,16 @@ def is_string(row: Row) -> bool:
 def instruction(rng: Random, row: Row, *, wide: bool) -> Instruction:
     """One random instance of `row` for a code segment with D = `wide`."""
     x = rng.choice(_encodings(row))
-    narrow_operand = x.narrow[0] if len(x.narrow) == 1 else (rng.random() < 0.1) ^ (not wide)
+    narrow_operand = bool(x.narrow[0]) if len(x.narrow) == 1 else (rng.random() < 0.1) ^ (not wide)
+    if x.prefix is not None:  # 66 where it is the mandatory prefix, or where F2 or F3 is and takes its place
+        narrow_operand = wide == (x.prefix == 1 or (x.prefix > 1 and rng.random() < 0.1))
     narrow_address = (rng.random() < 0.1) ^ (not wide)
     seg = rng.choice((ES, CS, SS, DS, FS, GS)) if rng.random() < 0.15 else None
     memory = has_modrm(row) and not is_register_only(row) and rng.choice(forms_of(row)) == MEM
     locked = rng.random() < (0.15 if row.lock and memory else 0.02)
     repeated = rng.choice((0, REP_PREFIX, REPNE_PREFIX)) if is_string(row) else 0
+    if x.prefix is not None:
+        repeated = (0, 0, REP_PREFIX, REPNE_PREFIX)[x.prefix]
     code = _prefixes(rng, wide, bool(narrow_operand), narrow_address, seg, locked, repeated)
     code += bytes((0x0F, x.opcode - 256) if x.opcode >= 256 else (x.opcode,))
     bits = 16 if narrow_address else 32

@@ -13,7 +13,17 @@ from typing import IO
 import pytest
 
 from node.ia32.state import ATTR_CODE, ATTR_D, ATTR_DC, ATTR_RW, CS, DS, ES, FS, GS, SS
-from tests.support.cpu_case import LOCAL_TABLE, PAGE_FAULT, SETTINGS, WINDOW_BYTES, Case, Outcome, Segment
+from tests.support.cpu_case import (
+    INITIAL,
+    LOCAL_TABLE,
+    PAGE_FAULT,
+    SETTINGS,
+    WINDOW_BYTES,
+    Case,
+    Outcome,
+    Segment,
+    Vectors,
+)
 
 SOURCE = Path(__file__).with_name("host_runner.c")
 FLAGS = (
@@ -22,6 +32,7 @@ FLAGS = (
     *("-Wl,-e,start", "-Wl,--build-id=none", "-Wl,-z,noexecstack"),
 )
 STATE = struct.Struct("<20I")
+VECTORS = struct.Struct("<128s128s4I")
 CODE_BYTES = 16
 PAGE_FAULT_ERROR = 7  # present, write, user: bit 4 depends on the host's page-table format
 SEGMENTS = (ES, CS, SS, DS, FS, GS)
@@ -48,8 +59,10 @@ class HostCpu:
     def run(self, case: Case) -> Outcome:
         selectors = [SETTINGS[case.setting][seg].selector for seg in SEGMENTS]
         state = STATE.pack(*case.gpr, case.eip, case.eflags, *selectors, 0, 0, 0, case.code_linear)
+        state += _pack_vectors(case.vectors or INITIAL)
         self._send(state + case.code[:CODE_BYTES].ljust(CODE_BYTES, b"\0") + case.window)
         words = STATE.unpack(self._receive(STATE.size, case))
+        vectors = _unpack_vectors(self._receive(VECTORS.size, case))
         window = self._receive(WINDOW_BYTES, case)
         vector, error, cr2 = words[16:19]
         paged = vector == PAGE_FAULT
@@ -62,6 +75,7 @@ class HostCpu:
             words[9],
             cr2 if paged else 0,
             window,
+            vectors,
         )
 
     def close(self) -> None:
@@ -83,6 +97,20 @@ class HostCpu:
         data = pipe.read(length)
         assert len(data) == length, f"the runner ended ({self._process.wait(timeout=10)}) at {case}"
         return data
+
+
+def _pack_vectors(v: Vectors) -> bytes:
+    st, xmm = (b"".join(value.to_bytes(16, "little") for value in bank) for bank in (v.st, v.xmm))
+    return VECTORS.pack(st, xmm, v.mxcsr, v.control, v.status, v.filled)
+
+
+def _unpack_vectors(data: bytes) -> Vectors:
+    st, xmm, mxcsr, control, status, filled = VECTORS.unpack(data)
+    banks = [
+        tuple(int.from_bytes(bank[i : i + 16], "little") & (1 << bits) - 1 for i in range(0, 128, 16))
+        for bank, bits in ((st, 80), (xmm, 128))
+    ]
+    return Vectors(banks[0], banks[1], mxcsr, control, status, filled)
 
 
 def _user_desc(number: int, segment: Segment) -> bytes:

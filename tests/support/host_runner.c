@@ -12,6 +12,7 @@ typedef unsigned char u8;
 enum { CODE = 0x20000, CODE_LENGTH = 0x2000, WINDOW = 0x30000, WINDOW_BYTES = 0x2000, CODE_BYTES = 16 };
 enum { EXIT = 1, READ = 3, WRITE = 4, MUNMAP = 91, MODIFY_LDT = 123, SIGACTION_RT = 174, SIGALTSTACK = 186, MMAP2 = 192 };
 enum { SEGMENTS = 7 };
+enum { FX = 112, EXTENDED_MAGIC = 0x46505853 }; /* of a signal frame: where the FXSAVE image lies; what marks XSAVE's header behind it */
 
 struct state {
 	u32 gpr[8]; /* EAX ECX EDX EBX ESP EBP ESI EDI */
@@ -20,12 +21,19 @@ struct state {
 	u32 vector, error, cr2, at; /* `at`: linear address of the code */
 };
 
+struct vectors {
+	u8 st[8][16]; /* physical registers R0-R7: MM0-MM7 */
+	u8 xmm[8][16];
+	u32 mxcsr, control, status, filled;
+};
+
 struct context { /* what an rt signal frame of the ia32 ABI holds behind siginfo */
 	u32 flags, link, stack[3];
 	u32 gs, fs, es, ds;
 	u32 edi, esi, ebp, esp, ebx, edx, ecx, eax;
 	u32 trapno, err, eip, cs, eflags, esp_at_signal, ss;
-	u32 fpu, oldmask, cr2;
+	u8 *fpu;
+	u32 oldmask, cr2;
 };
 
 struct descriptor { /* struct user_desc */
@@ -33,6 +41,7 @@ struct descriptor { /* struct user_desc */
 };
 
 static struct state now;
+static struct vectors vectors;
 static u8 code[CODE_BYTES];
 static u32 started, written_at;
 static u8 stack[64 * 1024] __attribute__((aligned(16)));
@@ -72,6 +81,47 @@ static void save(const struct context *c)
 	now.vector = c->trapno, now.error = c->err, now.cr2 = c->cr2;
 }
 
+static u32 *word(const struct context *c, u32 at)
+{
+	return (u32 *)(c->fpu + at);
+}
+
+static void copy(u8 *to, const u8 *from, u32 length)
+{
+	for (u32 i = 0; i < length; i++)
+		((volatile u8 *)to)[i] = from[i];
+}
+
+/* The frame has the x87 unit in FSAVE's format, registers in stack order, and everything again in FXSAVE's. */
+static void save_vectors(const struct context *c)
+{
+	vectors.control = *word(c, 0) & 0xffff, vectors.status = *word(c, 4) & 0xffff, vectors.filled = 0;
+	for (u32 i = 0; i < 8; i++) {
+		u32 top = vectors.status >> 11 & 7;
+		copy(vectors.st[i], c->fpu + 28 + 10 * ((i - top) & 7), 10);
+		copy(vectors.xmm[i], c->fpu + FX + 160 + 16 * i, 16);
+		if ((*word(c, 8) >> 2 * i & 3) != 3)
+			vectors.filled |= 1 << i;
+	}
+	vectors.mxcsr = *word(c, FX + 24);
+}
+
+static void load_vectors(struct context *c)
+{
+	u32 tags = 0;
+	for (u32 i = 0; i < 8; i++) {
+		u32 top = vectors.status >> 11 & 7;
+		copy(c->fpu + 28 + 10 * ((i - top) & 7), vectors.st[i], 10);
+		copy(c->fpu + FX + 160 + 16 * i, vectors.xmm[i], 16);
+		if (!(vectors.filled >> i & 1))
+			tags |= 3 << 2 * i;
+	}
+	*word(c, 0) = vectors.control, *word(c, 4) = vectors.status, *word(c, 8) = tags;
+	*word(c, FX + 24) = vectors.mxcsr;
+	if (*word(c, FX + 464) == EXTENDED_MAGIC)
+		*word(c, FX + 512) |= 3; /* x87 and SSE state are not in their initial configuration */
+}
+
 static void load(struct context *c)
 {
 	c->eax = now.gpr[0], c->ecx = now.gpr[1], c->edx = now.gpr[2], c->ebx = now.gpr[3];
@@ -98,14 +148,18 @@ static void trapped(int signal, void *info, struct context *c)
 	__asm__ volatile("pushl $0x202; popfl" : : : "memory", "cc"); /* AC, NT and ID may be left from the instruction */
 	if (started) {
 		save(c);
+		save_vectors(c);
 		all(WRITE, 1, &now, sizeof now);
+		all(WRITE, 1, &vectors, sizeof vectors);
 		all(WRITE, 1, (void *)WINDOW, WINDOW_BYTES);
 	}
 	started = 1;
 	all(READ, 0, &now, sizeof now);
+	all(READ, 0, &vectors, sizeof vectors);
 	all(READ, 0, code, sizeof code);
 	all(READ, 0, (void *)WINDOW, WINDOW_BYTES);
 	place_code();
+	load_vectors(c);
 	load(c);
 }
 

@@ -9,21 +9,27 @@ import struct
 from dataclasses import replace
 
 from node.ia32.flags import eflags
+from node.ia32.models import MODELS, CpuModel
 from node.ia32.processor import Engine, Processor
 from node.ia32.reset import reset
 from node.ia32.state import (
+    CR0_AM,
     CR0_ET,
     CR0_NE,
     CR0_PE,
     CR0_PG,
     CR0_WP,
+    CR4_OSFXSR,
+    CR4_OSXMMEXCPT,
     ESP,
     EXIT_NONE,
     LDTR,
     M16,
+    M32,
     STATUS_FLAGS,
     TF,
     TR,
+    Cpu,
 )
 from node.memory.ram import GuestMemory
 from tests.support.cpu_case import (
@@ -37,6 +43,7 @@ from tests.support.cpu_case import (
     WINDOW_BYTES,
     Case,
     Outcome,
+    Vectors,
 )
 
 KERNEL = 0xC000_0000
@@ -61,9 +68,9 @@ INTERRUPT_GATE, USER_INTERRUPT_GATE = 0x8E00, 0xEE00
 class UserWorld:
     exits: tuple[int, ...] = (EXIT_NONE,)
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, model: CpuModel = MODELS["pentium4"]) -> None:
         self.memory = GuestMemory(1 << 20)
-        self.processor = Processor(self.memory, engine)
+        self.processor = Processor(self.memory, engine, model)
         self._fill_tables()
         reset(self.processor.cpu, self.processor.machine)
         self._system_state()
@@ -88,8 +95,9 @@ class UserWorld:
 
     def _system_state(self) -> None:
         c = self.processor.cpu
-        c.cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_WP | CR0_PG
+        c.cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG
         c.cr3 = DIRECTORY
+        c.cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT
         c.gdt_base, c.gdt_limit, c.idt_base, c.idt_limit = KERNEL + GDT, 0xFF, KERNEL + IDT, 0xFF
         c.selector[TR], c.base[TR], c.limit[TR], c.attr[TR] = TSS_SELECTOR, KERNEL + TSS, TSS_BYTES - 1, BUSY_TSS_ATTR
         c.selector[LDTR], c.base[LDTR], c.limit[LDTR], c.attr[LDTR] = 0x48, 0, 0, LDT_ATTR
@@ -133,6 +141,8 @@ class UserWorld:
         for number, segment in SETTINGS[case.setting].items():
             c.selector[number], c.base[number] = segment.selector, segment.base
             c.limit[number], c.attr[number] = segment.limit, segment.attr
+        if case.vectors is not None:
+            set_vectors(c, case.vectors)
         self.memory.write(WINDOW, case.window)
         self._place_code(case)
         self.processor.engine.refresh()
@@ -156,8 +166,24 @@ class UserWorld:
         gpr = [int(c.gpr[i]) for i in range(8)]
         gpr[ESP] = esp
         cr2 = int(c.cr2) if vector == PAGE_FAULT else 0
-        return Outcome(vector, error, tuple(gpr), eip, eflags, cr2, self.memory.read(WINDOW, WINDOW_BYTES))
+        window = self.memory.read(WINDOW, WINDOW_BYTES)
+        return Outcome(vector, error, tuple(gpr), eip, eflags, cr2, window, get_vectors(c))
 
     def close(self) -> None:
         self.processor.engine.flush_all()
         self.memory.close()
+
+
+def set_vectors(c: Cpu, v: Vectors) -> None:
+    for i, value in enumerate(v.st):
+        c.fpu[2 * i], c.fpu[2 * i + 1] = value & (1 << 64) - 1, value >> 64
+    for i, value in enumerate(v.xmm):
+        for lane in range(4):
+            c.xmm[4 * i + lane] = value >> 32 * lane & M32
+    c.mxcsr, c.fcw, c.fsw, c.ftw = v.mxcsr, v.control, v.status, v.filled
+
+
+def get_vectors(c: Cpu) -> Vectors:
+    st = tuple(int(c.fpu[2 * i] | (c.fpu[2 * i + 1] & M16) << 64) for i in range(8))
+    xmm = tuple(sum(int(c.xmm[4 * i + lane]) << 32 * lane for lane in range(4)) for i in range(8))
+    return Vectors(st, xmm, int(c.mxcsr), int(c.fcw), int(c.fsw), int(c.ftw))

@@ -38,11 +38,9 @@ ROWS = [row for module in MODULES for row in module.ROWS]
 @cache
 def tables() -> encodings.Tables:
     built = encodings.Tables()
-    numbers: dict[tuple[Any, ...], int] = {}
-    groups: dict[tuple[int, int], int] = {}
     for row in ROWS:
         for encoding in encodings.encodings_of(row):
-            encodings._enter(built, numbers, groups, encoding)
+            encodings._enter(built, encoding)
     return built
 
 

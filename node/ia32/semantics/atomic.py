@@ -1,5 +1,7 @@
 """CMPXCHG XADD CMPXCHG8B (SDM 2). One processor: LOCK asks for nothing more."""
 
+from node.ia32.debug import check_alignment
+from node.ia32.features import CX8
 from node.ia32.flags import ADD, SUB, set_explicit, set_flags, status
 from node.ia32.operands import (
     MEM,
@@ -53,6 +55,8 @@ def cmpxchg8b(c: Cpu, m: Machine, e: Op) -> None:
     """Both halves are checked for writing before either is written; only ZF changes."""
     seg, offset = int(e.seg) & 7, offset_of(c, e)
     check_segment(c, m, seg, offset, 8, 1)
+    if m.fault == 0:
+        check_alignment(c, m, (c.base[seg] + offset) & M32, 8)
     low = load_seg_to_change(c, m, seg, offset, 4) if m.fault == 0 else 0
     high = load_seg_to_change(c, m, seg, (offset + 4) & M32, 4) if m.fault == 0 else 0
     if m.fault:
@@ -73,5 +77,5 @@ ROWS = [
     Row("0F B1", "Ev,Gv", cmpxchg, (SIZE, FORM), lock=True),
     Row("0F C0", "Eb,Gb", xadd, (SIZE, FORM), lock=True),
     Row("0F C1", "Ev,Gv", xadd, (SIZE, FORM), lock=True),
-    Row("0F C7 /1", "M", cmpxchg8b, (), lock=True),
+    Row("0F C7 /1", "M", cmpxchg8b, (), lock=True, feature=CX8),
 ]

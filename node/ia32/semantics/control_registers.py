@@ -10,7 +10,8 @@ from node.ia32.operands import MEM, read_rm, set_reg, store_op
 from node.ia32.paging_control import write_cr0, write_cr3, write_cr4
 from node.ia32.privilege import fall_through, require_level0
 from node.ia32.rows import FORM, SIZE, Row
-from node.ia32.state import CR0_EM, CR0_MP, CR0_PE, CR0_TS, DB, M32, Cpu, Machine, Op
+from node.ia32.segments import refresh_level
+from node.ia32.state import CR0_EM, CR0_MP, CR0_PE, CR0_TS, CR4_DE, DB, M32, Cpu, Machine, Op
 from node.jitted import jitted
 
 MSW = CR0_PE | CR0_MP | CR0_EM | CR0_TS
@@ -82,7 +83,10 @@ def clts(c: Cpu, m: Machine, e: Op) -> None:
 
 
 @jitted
-def _check_debug_access(c: Cpu, m: Machine) -> None:
+def _check_debug_access(c: Cpu, m: Machine, number: int) -> None:
+    """DR4 and DR5 are aliases of DR6 and DR7 unless CR4.DE is set."""
+    if number & 6 == 4 and c.cr4 & CR4_DE:
+        undefined(m)
     require_level0(c, m)
     if m.fault == 0 and c.dr[7] & DR7_GD:
         c.dr[6] |= DR6_BD
@@ -92,7 +96,7 @@ def _check_debug_access(c: Cpu, m: Machine) -> None:
 @jitted
 def mov_from_dr(c: Cpu, m: Machine, e: Op) -> None:
     number = int(e.a)
-    _check_debug_access(c, m)
+    _check_debug_access(c, m, number)
     if m.fault == 0:
         c.gpr[int(e.b)] = c.dr[number | 2 if number >= 4 else number]
 
@@ -100,7 +104,7 @@ def mov_from_dr(c: Cpu, m: Machine, e: Op) -> None:
 @jitted
 def mov_to_dr(c: Cpu, m: Machine, e: Op) -> None:
     number = int(e.a)
-    _check_debug_access(c, m)
+    _check_debug_access(c, m, number)
     if m.fault:
         return
     value = c.gpr[int(e.b)]
@@ -108,15 +112,17 @@ def mov_to_dr(c: Cpu, m: Machine, e: Op) -> None:
         c.dr[number] = value
     elif number & 1:
         c.dr[7] = (value & M32 & ~DR7_ZERO) | DR7_FIXED
+        refresh_level(c, m)
     else:
         c.dr[6] = (value & DR6_WRITABLE) | DR6_FIXED
+    fall_through(c, e)  # the outer loop must see new breakpoints
 
 
 ROWS = [
     Row("0F 20", "Rd,Cd", mov_from_cr, faults="always", privileged=True, oracle=False),
     Row("0F 22", "Cd,Rd", mov_to_cr, faults="always", ends="always", privileged=True, oracle=False),
     Row("0F 21", "Rd,Dd", mov_from_dr, faults="always", privileged=True, oracle=False),
-    Row("0F 23", "Dd,Rd", mov_to_dr, faults="always", privileged=True, oracle=False),
+    Row("0F 23", "Dd,Rd", mov_to_dr, faults="always", ends="always", privileged=True, oracle=False),
     Row("0F 01 /4", "Ev", smsw, (SIZE, FORM), oracle=False),
     Row("0F 01 /6", "Ew", lmsw, (FORM,), faults="always", ends="always", privileged=True, oracle=False),
     Row("0F 06", "", clts, faults="always", ends="always", privileged=True, oracle=False),

@@ -1,6 +1,6 @@
 """Far JMP, CALL and RET, and IRET, in every mode. Protected-mode rules are in far_transfers.py and far_returns.py."""
 
-from node.ia32.eflags import USER_FLAGS, WIDE_FLAGS, iopl, replace_flags
+from node.ia32.eflags import RETURN_FLAGS, USER_FLAGS, iopl, load_flags
 from node.ia32.exceptions import settle_new_task
 from node.ia32.far_returns import iret_protected, return_protected
 from node.ia32.far_transfers import far_protected
@@ -98,13 +98,13 @@ def _iret_plain(c: Cpu, m: Machine, size: int) -> None:
         return
     mask = USER_FLAGS | IF
     if size == 4:
-        mask |= WIDE_FLAGS
+        mask |= RETURN_FLAGS
     if in_v86(c) == 0:
         mask |= IOPL_MASK
     release(c, m, 3 * size)
     _load_code_base(c, m, selector)
     c.eip = eip
-    replace_flags(c, image, mask)
+    load_flags(c, m, image, mask)
     c.nmi_masked = 0
 
 

@@ -4,7 +4,7 @@ CPL <= IOPL is needed for CLI and STI, and for POPF to change IF (it is ignored 
 IOPL. In virtual-8086 mode all four need IOPL 3.
 """
 
-from node.ia32.eflags import USER_FLAGS, WIDE_FLAGS, iopl, replace_flags
+from node.ia32.eflags import USER_FLAGS, WIDE_FLAGS, iopl, load_flags
 from node.ia32.faults import general_protection
 from node.ia32.flags import eflags
 from node.ia32.operands import in_v86
@@ -37,7 +37,7 @@ def popf(c: Cpu, m: Machine, e: Op, size: int) -> None:
         mask |= IF
     if c.cpl == 0:
         mask |= IOPL_MASK
-    replace_flags(c, word, mask)
+    load_flags(c, m, word, mask)
     release(c, m, size)
     fall_through(c, e)
     look_around(c, m)

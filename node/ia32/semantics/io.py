@@ -7,6 +7,7 @@ time, and touch memory once before the host acts, so that no page fault comes af
 """
 
 from node.ia32.access import load_system, probe
+from node.ia32.debug import observe_port
 from node.ia32.descriptors import KIND, WIDE
 from node.ia32.eflags import iopl
 from node.ia32.faults import general_protection, leave_for
@@ -72,6 +73,7 @@ def read_port(c: Cpu, m: Machine, port: int, size: int) -> None:
         return
     m.io_ready = 0
     set_reg(c, EAX, size, m.io_value & mask_of(size))
+    observe_port(c, m, port, size)
 
 
 @jitted
@@ -84,6 +86,7 @@ def write_port(c: Cpu, m: Machine, port: int, size: int) -> None:
         _ask_host(m, port, size, 1, get_reg(c, EAX, size))
         return
     m.io_ready = 0
+    observe_port(c, m, port, size)
 
 
 @inlined
@@ -137,6 +140,7 @@ def ins(c: Cpu, m: Machine, e: Op, size: int) -> None:
         return
     m.io_ready = 0
     _iterate(c, e, EDI, size)
+    observe_port(c, m, port, size)
 
 
 @jitted
@@ -157,6 +161,7 @@ def outs(c: Cpu, m: Machine, e: Op, size: int) -> None:
         return
     m.io_ready = 0
     _iterate(c, e, ESI, size)
+    observe_port(c, m, port, size)
 
 
 @jitted

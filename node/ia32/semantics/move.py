@@ -1,5 +1,6 @@
 """MOV MOVZX MOVSX LEA XCHG XLAT CMOVcc SETcc BSWAP CBW/CWDE CWD/CDQ, and the instructions that do nothing (SDM 2)."""
 
+from node.ia32.features import CMOV, P6
 from node.ia32.flags import condition
 from node.ia32.operands import (
     get_reg,
@@ -154,12 +155,12 @@ ROWS = [
     Row("87", "Ev,Gv", xchg, (SIZE, FORM), lock=True),
     Row("90+r", "Zv", xchg_acc, (SIZE,), faults="never"),
     Row("D7", "", xlat, (), faults="always"),
-    Row("0F 40+cc", "Gv,Ev", cmov, (COND, SIZE, FORM)),
+    Row("0F 40+cc", "Gv,Ev", cmov, (COND, SIZE, FORM), feature=CMOV),
     Row("0F 90+cc", "Eb", setcc, (COND, FORM)),
     Row("0F C8+r", "Zv", bswap, (SIZE,), faults="never"),
     Row("98", "v", widen_acc, (SIZE,), faults="never"),
     Row("99", "v", widen_into_dx, (SIZE,), faults="never"),
-    *(Row(f"0F {op:02X}", "Ev", nop, (), faults="never") for op in range(0x19, 0x20)),
-    Row("0F 18", "Ev", nop, (), faults="never"),
-    Row("0F 0D", "Ev", nop, (), faults="never"),
+    *(Row(f"0F {op:02X}", "Ev", nop, (), faults="never", feature=P6) for op in range(0x19, 0x20)),
+    Row("0F 18", "Ev", nop, (), faults="never", feature=P6),
+    Row("0F 0D", "Ev", nop, (), faults="never", feature=P6),
 ]

@@ -25,6 +25,7 @@ from node.ia32.state import (
     M32,
     REP,
     REPNE,
+    RF,
     Cpu,
     Machine,
     Op,
@@ -111,6 +112,8 @@ def repeated(c: Cpu, m: Machine, e: Op, kind: int, size: int) -> None:
             break
     finished = c.gpr[ECX] & mask == 0 or (until == zero_or_two(c, until) and done > 0)
     settle(m, done, finished)
+    if not finished:
+        c.flags |= RF  # an interrupt or trap between iterations pushes it (SDM 3B 17.3.1.1)
 
 
 @inlined

@@ -3,6 +3,7 @@
 from node.ia32.cpuid import cpuid_answer
 from node.ia32.descriptors import is_null
 from node.ia32.faults import general_protection, leave_after
+from node.ia32.features import MSR, P6, SEP, TSC
 from node.ia32.msr import MSR_TSC, high_half, low_half, read_msr, write_msr
 from node.ia32.operands import offset_of
 from node.ia32.privilege import fall_through, require_level0
@@ -55,7 +56,7 @@ def hlt(c: Cpu, m: Machine, e: Op) -> None:
 
 @jitted
 def cpuid(c: Cpu, m: Machine, e: Op) -> None:
-    cpuid_answer(c)
+    cpuid_answer(c, m)
 
 
 @jitted
@@ -154,13 +155,13 @@ def _enter_level(c: Cpu, m: Machine, code: int, stack: int, level: int) -> None:
 ROWS = [
     Row("F4", "", hlt, faults="always", ends="always", privileged=True, oracle=False),
     Row("0F A2", "", cpuid, faults="never", oracle=False),
-    Row("0F 31", "", rdtsc, faults="always", counts=True, oracle=False),
-    Row("0F 32", "", rdmsr, faults="always", counts=True, privileged=True, oracle=False),
-    Row("0F 30", "", wrmsr, faults="always", ends="always", counts=True, privileged=True, oracle=False),
-    Row("0F 33", "", rdpmc, faults="always", privileged=True, oracle=False),
+    Row("0F 31", "", rdtsc, faults="always", counts=True, oracle=False, feature=TSC),
+    Row("0F 32", "", rdmsr, faults="always", counts=True, privileged=True, oracle=False, feature=MSR),
+    Row("0F 30", "", wrmsr, faults="always", ends="always", counts=True, privileged=True, oracle=False, feature=MSR),
+    Row("0F 33", "", rdpmc, faults="always", privileged=True, oracle=False, feature=P6),
     Row("0F 01 /7", "Mb", invlpg, faults="always", ends="always", privileged=True, oracle=False),
     Row("0F 08", "", invalidate_caches, faults="always", privileged=True, oracle=False),
     Row("0F 09", "", invalidate_caches, faults="always", privileged=True, oracle=False),
-    Row("0F 34", "", sysenter, faults="always", ends="always", oracle=False),
-    Row("0F 35", "", sysexit, faults="always", ends="always", privileged=True, oracle=False),
+    Row("0F 34", "", sysenter, faults="always", ends="always", oracle=False, feature=SEP),
+    Row("0F 35", "", sysexit, faults="always", ends="always", privileged=True, oracle=False, feature=SEP),
 ]

@@ -6,6 +6,7 @@ other condition.
 """
 
 from node.ia32 import host_fpu
+from node.ia32.features import P6
 from node.ia32.flags import set_explicit
 from node.ia32.rows import Row
 from node.ia32.semantics.x87_state import (
@@ -133,9 +134,9 @@ ROWS = [
     Row("DD /5", "R", compare_register, (QUIET, 1), faults="always"),
     Row("DA /5:1", "R", compare_register, (QUIET, 2), faults="always"),
     Row("D9 /4:4", "", compare_register, (host_fpu.COMPARE_WITH_ZERO, 0), faults="always"),
-    Row("DB /6", "R", compare_to_flags, (ORDERED, 0), faults="always"),
-    Row("DF /6", "R", compare_to_flags, (ORDERED, 1), faults="always"),
-    Row("DB /5", "R", compare_to_flags, (QUIET, 0), faults="always"),
-    Row("DF /5", "R", compare_to_flags, (QUIET, 1), faults="always"),
+    Row("DB /6", "R", compare_to_flags, (ORDERED, 0), faults="always", feature=P6),
+    Row("DF /6", "R", compare_to_flags, (ORDERED, 1), faults="always", feature=P6),
+    Row("DB /5", "R", compare_to_flags, (QUIET, 0), faults="always", feature=P6),
+    Row("DF /5", "R", compare_to_flags, (QUIET, 1), faults="always", feature=P6),
     Row("D9 /4:5", "", examine, faults="always"),
 ]

@@ -1,5 +1,6 @@
 """x87 without arithmetic: FXCH, FCMOVcc, FCHS, FABS, FFREE, FINCSTP, FNOP."""
 
+from node.ia32.features import P6
 from node.ia32.flags import condition
 from node.ia32.rows import Row
 from node.ia32.semantics.x87_state import (
@@ -106,7 +107,7 @@ ROWS = [
     Row("DD /1", "R", exchange, faults="always"),  # DD C8, DF C8: undocumented aliases
     Row("DF /1", "R", exchange, faults="always"),
     *(
-        Row(f"{escape} /{reg}", "R", move_if, (code + negated,), faults="always")
+        Row(f"{escape} /{reg}", "R", move_if, (code + negated,), faults="always", feature=P6)
         for escape, negated in (("DA", 0), ("DB", 1))
         for reg, code in enumerate((BELOW, EQUAL, BELOW_OR_EQUAL, UNORDERED))
     ),

@@ -12,6 +12,7 @@ interrupt).
 """
 
 from node.ia32.access import load, probe, store
+from node.ia32.debug import check_alignment
 from node.ia32.faults import NO_ERROR, leave_after, raise_fault
 from node.ia32.host_fpu import host_x87
 from node.ia32.operands import check_segment, offset_of
@@ -184,7 +185,10 @@ def operand_linear(c: Cpu, m: Machine, e: Op, size: int, write: int) -> int:
     offset = offset_of(c, e)
     if m.seg_ok[seg] & (1 + write) == 0:
         check_segment(c, m, seg, offset, size, write)
-    return (c.base[seg] + offset) & M32
+    linear = (c.base[seg] + offset) & M32
+    if m.fault == 0 and (size == 8 or size == 10):
+        check_alignment(c, m, linear, 8)
+    return linear
 
 
 @jitted

@@ -1,8 +1,8 @@
 /* Rules of the architecture that QEMU's TCG does not enforce: segment limits and types at each access, LOCK only before
- * stores, impossible combinations in CR0.
+ * stores, impossible combinations in CR0, alignment of vectors, bits of MXCSR that do not exist.
  *
  * not on QEMU
- * SDM volume 3A, sections 2.5, 5.3 and 5.5; volume 2, LOCK. */
+ * SDM volume 3A, sections 2.5, 5.3 and 5.5; volume 2, LOCK, MOVAPS, LDMXCSR. */
 #include "../lib/check.h"
 
 static u8 block[8192] ALIGNED;
@@ -85,6 +85,16 @@ static void impossible_modes(void)
     CHECK_EQUAL(READ_CR(0), cr0);
 }
 
+static void vectors(void)
+{
+    static const u32 four[4] __attribute__((aligned(16))) = {0x10000};
+    WRITE_CR(4, READ_CR(4) | 0x200); /* OSFXSR */
+    EXPECT_NONE("movaps (%0), %%xmm0", "b"(four));
+    EXPECT_FAULT(GP, 0, "movaps 4(%0), %%xmm0", "b"(four));
+    EXPECT_FAULT(GP, 0, "addps 4(%0), %%xmm0", "b"(four));
+    EXPECT_FAULT(GP, 0, "ldmxcsr (%0)", "b"(four));
+}
+
 void program_main(void)
 {
     impossible_modes();
@@ -95,5 +105,6 @@ void program_main(void)
     types();
     stack_segment();
     lock_needs_a_store();
+    vectors();
     __asm__ volatile("movl %0, %%gs" : : "r"(DATA));
 }

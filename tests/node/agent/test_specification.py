@@ -34,6 +34,7 @@ def test_good_specification_passes() -> None:
         ({"memory_bytes": (1 << 20) + 512}, "whole number"),
         ({"vmm": "kvm"}, "no VMM mode 'kvm'"),
         ({"clock": "wall"}, "no clock 'wall'"),
+        ({"cpu": "pentium5"}, "no processor model 'pentium5' on this node: it has i686, pentium, "),
         ({"exit_port": 0x10000}, "exit port"),
         ({"boot": None}, "nothing to boot"),
         ({"boot": BootSource(multiboot=MultibootBoot(command_line="x" * 70_000))}, "too long"),

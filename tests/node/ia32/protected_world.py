@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from node.ia32.faults import FAULT
+from node.ia32.models import DEFAULT, MODELS
 from node.ia32.processor import PlainEngine, Processor
 from node.ia32.reset import reset
 from node.ia32.segments import load_segment, refresh, set_level
@@ -41,9 +42,9 @@ def gate(selector: int, offset: int, access: int, parameters: int = 0) -> int:
 class World:
     """Starts at level 0 on flat segments, paging off, interrupts off, TR = TSS."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: str = DEFAULT.name) -> None:
         self.memory = GuestMemory(1 << 20)
-        self.processor = Processor(self.memory, PlainEngine())
+        self.processor = Processor(self.memory, PlainEngine(), MODELS[model])
         self.cpu_array, self.c, self.m = self.processor.cpu_array, self.processor.cpu, self.processor.machine
         reset(self.c, self.m)
         self._fill_tables()

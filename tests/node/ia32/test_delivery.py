@@ -2,7 +2,7 @@
 
 import pytest
 
-from node.ia32.exceptions import deliver_interrupt, deliver_nmi, deliver_pending, single_step
+from node.ia32.exceptions import debug_trap, deliver_interrupt, deliver_nmi, deliver_pending
 from node.ia32.faults import raise_fault
 from node.ia32.flags import set_explicit
 from node.ia32.semantics.interrupts import bound, int_1, int_3, int_n, into
@@ -305,7 +305,7 @@ def test_bound_compares_signed(index: int, raised: bool, size: int) -> None:
 def test_single_stepping_traps_after_the_instruction_and_says_so_in_dr6() -> None:
     world = world_at(0, DB, INTERRUPT32)
     world.c.flags |= TF
-    single_step(world.c, world.m)
+    debug_trap(world.c, world.m, 1)
     assert world.stack(3) == [CODE, CODE0, TF | 2]
     assert world.c.dr[6] & 0x4000
     assert world.c.flags & TF == 0
@@ -315,7 +315,7 @@ def test_no_single_step_trap_follows_int_n() -> None:
     world = world_at(0, 0x30, INTERRUPT32)
     world.c.flags |= TF
     assert world.do(int_n, imm=0x30) is None
-    single_step(world.c, world.m)
+    debug_trap(world.c, world.m, 1)
     assert world.c.eip == HANDLER
 
 

@@ -261,7 +261,7 @@ def test_returning_outward_makes_segments_null_that_the_outer_level_may_not_use(
 def test_iret_takes_back_what_an_interrupt_pushed() -> None:
     world = framed(0, [0x1234, CODE0, IF | CF | NT | AC | ID | IOPL_MASK | RF | 2])
     assert world.do(iret, 4) is None
-    assert (world.c.eip, eflags(world.c)) == (0x1234, IF | CF | NT | AC | ID | IOPL_MASK | 2)
+    assert (world.c.eip, eflags(world.c)) == (0x1234, IF | CF | NT | AC | ID | IOPL_MASK | RF | 2)
     assert world.c.gpr[ESP] == STACK0
 
 

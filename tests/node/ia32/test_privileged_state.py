@@ -2,8 +2,9 @@
 
 import pytest
 
-from node.ia32.cpuid import FEATURES, NX
-from node.ia32.msr import MSR_EFER, MSR_SYSENTER_CS, MSR_SYSENTER_EIP, MSR_SYSENTER_ESP, MSR_TSC
+from node.ia32.features import CMOV, FXSR, MMX, NX, PAE, SEP, SSE, SSE2
+from node.ia32.models import DEFAULT, MODELS
+from node.ia32.msr import MSR_EFER, MSR_MISC_ENABLE, MSR_SYSENTER_CS, MSR_SYSENTER_EIP, MSR_SYSENTER_ESP, MSR_TSC
 from node.ia32.reset import enter_flat32, reset
 from node.ia32.segments import refresh
 from node.ia32.semantics.control_registers import clts, lmsw, mov_from_cr, mov_from_dr, mov_to_cr, mov_to_dr, smsw
@@ -28,6 +29,8 @@ from node.ia32.state import (
     CR0_PG,
     CR0_TS,
     CR0_WP,
+    CR4_OSFXSR,
+    CR4_OSXMMEXCPT,
     CR4_PAE,
     CR4_PGE,
     CR4_PSE,
@@ -219,6 +222,15 @@ def test_absent_msrs_are_refused(index: int) -> None:
     assert msr(World(), index, 0) == (GP, 0)
 
 
+def test_a_pentium_4_has_fast_strings() -> None:
+    world = World("pentium4")
+    reset(world.c, world.m)
+    assert msr(world, MSR_MISC_ENABLE) == 1
+    assert msr(world, MSR_MISC_ENABLE, 0) == 0
+    assert msr(world, MSR_MISC_ENABLE) == 0
+    assert msr(world, MSR_MISC_ENABLE, 1 << 22) == (GP, 0)
+
+
 def test_efer_takes_nxe_alone_and_flushes() -> None:
     world = World()
     install(world.m, 0x7000, READ_KERNEL)
@@ -249,8 +261,8 @@ def test_tsd_keeps_rdtsc_for_level_0() -> None:
     assert world.do(rdtsc) is None
 
 
-def ask(leaf: int) -> list[int]:
-    world = World()
+def ask(leaf: int, model: str = DEFAULT.name) -> list[int]:
+    world = World(model)
     world.c.gpr[EAX] = leaf
     assert world.do(cpuid) is None
     return [int(world.c.gpr[i]) for i in (EAX, EBX, ECX, EDX)]
@@ -259,12 +271,41 @@ def ask(leaf: int) -> list[int]:
 def test_cpuid_names_an_i686_and_its_leaves() -> None:
     highest, *vendor = ask(0)
     assert b"".join(vendor[i].to_bytes(4, "little") for i in (0, 2, 1)) == b"GenuineIntel"
-    assert ask(1) == [0x652, 0, 0, FEATURES]
-    assert FEATURES & (1 << 9 | 1 << 23 | 1 << 24 | 1 << 25 | 1 << 26) == 0  # APIC MMX FXSR SSE SSE2
+    assert ask(1) == [0x652, 0, 0, 0xA979]
     assert ask(0x8000_0000)[0] == 0x8000_0001
     assert ask(0x8000_0001) == [0, 0, 0, NX]
     for beyond in (highest + 1, 0x4000_0000, 0x8000_0002, M32):
         assert ask(beyond) == ask(highest)
+
+
+@pytest.mark.parametrize(
+    ("name", "signature", "has", "lacks"),
+    [
+        ("pentium", 0x543, MMX, PAE | SEP | CMOV | FXSR | SSE),
+        ("pentium2", 0x652, MMX | PAE | SEP | CMOV | FXSR, SSE | SSE2),
+        ("pentium3", 0x673, MMX | FXSR | SSE, SSE2),
+        ("pentium4", 0xF29, MMX | FXSR | SSE | SSE2, 0),
+    ],
+)
+def test_cpuid_names_the_model(name: str, signature: int, has: int, lacks: int) -> None:
+    eax, _, _, edx = ask(1, name)
+    assert (eax, edx & (has | lacks)) == (signature, has)
+    world = World(name)
+    reset(world.c, world.m)
+    assert world.c.gpr[EDX] == signature
+
+
+def test_only_a_pentium_4_tells_its_brand() -> None:
+    words = [word for leaf in (0x8000_0002, 0x8000_0003, 0x8000_0004) for word in ask(leaf, "pentium4")]
+    assert b"".join(word.to_bytes(4, "little") for word in words).rstrip(b"\0") == b"Intel(R) Pentium(R) 4 CPU"
+    assert ask(0x8000_0000, "pentium3") == ask(2, "pentium3")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_cr4_takes_what_the_model_has(name: str) -> None:
+    features = MODELS[name].features
+    for bit, feature in ((CR4_PAE, PAE), (CR4_OSFXSR, FXSR), (CR4_OSXMMEXCPT, SSE)):
+        assert to_cr(World(name), 4, bit) == (None if features & feature else (GP, 0))
 
 
 # SYSENTER, SYSEXIT, HLT, INVLPG, RESET
