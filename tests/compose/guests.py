@@ -26,10 +26,11 @@ class Counter:
     def begin(self) -> None:
         self.shell.until(PROMPT, BOOTED_S)
         self.shell.begin(COUNTING)
-        self.shell.until("count 1\n".replace("\n", "\r\n"), COUNTED_S)
+        self.shell.until("count 1\r\n", COUNTED_S)
 
     def goes_on(self) -> int:
         """It counts further, and never left out a number or said one twice; how far it is."""
+        self.shell.until("count 1\r\n", COUNTED_S)  # a console that was just opened tells of the past first
         so_far = self.numbers()[-1]
         self.shell.until(f"count {so_far + 2}\r\n", COUNTED_S)
         numbers = self.numbers()

@@ -68,6 +68,10 @@ class Project:
     def address(self, service: str) -> str:
         return f"localhost:{self.ports[service]}"
 
+    def within(self, service: str, *command: str, status: int | None = 0) -> Ran:
+        """Run a command in a service's container."""
+        return self.docker("exec", self.container(service), *command, status=status)
+
     def container(self, service: str) -> str:
         """The id of a service's only container, running or not."""
         (found,) = self.containers(f"com.docker.compose.service={service}")

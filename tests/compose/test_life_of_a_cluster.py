@@ -50,19 +50,25 @@ def test_the_first_machine_of_a_fresh_node_waits_for_no_compiler(
 
 @pytest.mark.parametrize("service", ["storage", "controller", "node1"])
 def test_a_container_has_no_rights_and_nothing_to_write_to_but_its_volumes(cluster: Project, service: str) -> None:
-    script = "id -u; cat /proc/self/attr/current 2>/dev/null; grep -E '^(CapEff|NoNewPrivs)' /proc/self/status"
-    said = cluster.compose("exec", "-T", service, "sh", "-c", script).out
-    assert "10001" in said.split() and "0000000000000000" in said.split() and "NoNewPrivs:\t1" in said
-    for place in ("/etc", "/opt/limosa", "/usr/bin"):
-        refused = cluster.compose("exec", "-T", service, "touch", f"{place}/new", status=1)
-        assert "Read-only file system" in refused.out + refused.err
-    cluster.compose("exec", "-T", service, "touch", "/var/lib/limosa/new", "/tmp/new")
+    script = """
+        id -u; grep -E '^(CapEff|NoNewPrivs)' /proc/self/status
+        for place in / /etc /opt/limosa /usr/bin /var/lib/limosa /tmp; do
+            touch $place/new 2>/dev/null && echo may write to $place
+        done; true"""
+    said = cluster.within(service, "sh", "-c", script).out
+    assert said.splitlines() == [
+        "10001",
+        "CapEff:\t0000000000000000",
+        "NoNewPrivs:\t1",
+        "may write to /var/lib/limosa",
+        "may write to /tmp",
+    ]
 
 
 def test_only_nodes_carry_a_compiler(cluster: Project) -> None:
     has_one = "import importlib.util, sys; sys.exit(importlib.util.find_spec('numba') is None)"
     for service, status in (("storage", 1), ("controller", 1), ("node1", 0)):
-        cluster.compose("exec", "-T", service, "python", "-c", has_one, status=status)
+        cluster.within(service, "python", "-c", has_one, status=status)
 
 
 def test_the_command_line_works_within_a_container_too(cluster: Project) -> None:
@@ -129,7 +135,10 @@ def test_a_fourth_node_joins_takes_a_guest_and_leaves(cluster: Project) -> None:
 
 
 def test_a_log_is_json_and_names_a_migration_wherever_it_passes(cluster: Project) -> None:
-    job = cluster.limosa("jobs", "-o", "json").json()[-1]
+    jobs = cluster.limosa("jobs", "-o", "json").json()
+    job = [job for job in jobs if {job["source"], job["target"]} <= set(NODES)][-1]
     for service in ("controller", job["source"], job["target"]):
-        lines = [json.loads(line) for line in cluster.log(cluster.container(service)).splitlines()]
+        log = cluster.log(cluster.container(service)).splitlines()
+        assert [line for line in log if not line.startswith("{")] == [], service
+        lines = [json.loads(line) for line in log]
         assert any(line.get("migration") == job["id"] for line in lines), f"{service} does not tell of {job['id']}"

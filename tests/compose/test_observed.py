@@ -110,6 +110,6 @@ def test_promtool_has_nothing_to_say_of_a_live_endpoint(cluster: Project, servic
         "import sys, urllib.request as u; sys.stdout.buffer.write("
         f"u.urlopen('http://localhost:{METRICS_PORTS[service]}/metrics', timeout=10).read())"
     )
-    text = cluster.compose("exec", "-T", service, "python", "-c", read).out
+    text = cluster.within(service, "python", "-c", read).out
     assert "limosa_build_info" in text
     assert complaints(text) == ""
