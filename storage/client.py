@@ -17,6 +17,7 @@ import grpc
 from protos.common_pb2 import BlobRef
 from protos.storage_pb2 import BlobChunk, FetchBlobRequest, GetImageRequest, Image, ListImagesRequest
 from protos.storage_pb2_grpc import ImageServiceStub
+from service import keepalive
 from storage.blobs import BLOB_BYTES_MAX
 from storage.errors import DigestMismatch, InvalidRequest, StorageUnreachable
 from storage.files import Draft, disk_errors, make_directory
@@ -154,7 +155,7 @@ async def _stream(address: str, request: FetchBlobRequest, draft: Draft, content
 
 @contextlib.asynccontextmanager
 async def _service(address: str) -> AsyncIterator[ImageServiceStub]:
-    options = [("grpc.keepalive_time_ms", 20_000), ("grpc.max_receive_message_length", 64 << 20)]
+    options = [*keepalive.CLIENT_OPTIONS, ("grpc.max_receive_message_length", 64 << 20)]
     async with grpc.aio.insecure_channel(address, options=options) as channel:
         try:
             yield ImageServiceStub(channel)  # type: ignore[no-untyped-call]

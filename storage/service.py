@@ -26,6 +26,7 @@ from protos.storage_pb2 import (
     ListImagesRequest,
     RemoveImageReply,
 )
+from service import keepalive
 from storage.blobs import BlobWriter
 from storage.errors import InvalidRequest, StorageError
 from storage.images import ImageStore
@@ -140,9 +141,7 @@ async def build_server(
     options = [
         ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
         ("grpc.so_reuseport", 0),  # a port in use is an error, not a port to share
-        ("grpc.keepalive_time_ms", 20_000),
-        ("grpc.keepalive_timeout_ms", 10_000),
-        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+        *keepalive.SERVER_OPTIONS,
     ]
     server = grpc.aio.server(options=options, interceptors=interceptors, maximum_concurrent_rpcs=CALLS_MAX)
     storage_pb2_grpc.add_ImageServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]

@@ -11,6 +11,7 @@ from typing import Any
 
 from controller.cli.state import controller_address
 from controller.errors import METADATA_KEY, ControllerError, ControllerUnreachable, error_named
+from service import keepalive
 
 CALL_TIMEOUT_S = 30.0
 CREATE_TIMEOUT_S = 310.0  # fetching a large image on a slow link, or the first compile of the interpreter
@@ -18,8 +19,7 @@ OPTIONS = (
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
+    *keepalive.CLIENT_OPTIONS,
 )
 
 
