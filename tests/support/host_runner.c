@@ -117,6 +117,8 @@ static void load_vectors(struct context *c)
 			tags |= 3 << 2 * i;
 	}
 	*word(c, 0) = vectors.control, *word(c, 4) = vectors.status, *word(c, 8) = tags;
+	for (u32 pointer = 12; pointer < 28; pointer += 4)
+		*word(c, pointer) = 0; /* of the last x87 instruction and its operand */
 	*word(c, FX + 24) = vectors.mxcsr;
 	if (*word(c, FX + 464) == EXTENDED_MAGIC)
 		*word(c, FX + 512) |= 3; /* x87 and SSE state are not in their initial configuration */

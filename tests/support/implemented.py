@@ -37,7 +37,7 @@ FACILITIES = (
     ("local APIC, several processors", ABSENT, "not offered by CPUID"),
     ("x87, 80-bit, with deferred exceptions and FERR#", IMPLEMENTED, "bit-exact with the host's, transcendentals too"),
     ("MMX, SSE, SSE2, MXCSR, #XM", IMPLEMENTED, "bit-exact with the host's; RCPPS and RSQRTPS are its approximations"),
-    ("MXCSR.PE beside an unmasked underflow", PARTLY, "also set where only the denormal result would be inexact"),
+    ("MXCSR.PE when #XM reports overflow or underflow", PARTLY, "also set where a wider exponent would make it exact"),
     ("SSE3 and later, 64-bit mode, VMX", ABSENT, "#UD"),
     ("CPUID, RDTSC, RDMSR, WRMSR", IMPLEMENTED, "MSRs as listed in msr.py; all others raise #GP(0)"),
 )  # fmt: skip

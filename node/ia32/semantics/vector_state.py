@@ -251,8 +251,9 @@ def compare_float(c: Cpu, m: Machine, comparison: int) -> None:
 @jitted
 def compute_checked(c: Cpu, m: Machine, operation: int) -> None:
     """Masked, underflow is told only of results that are tiny and inexact; unmasked, of all that are tiny. Flushing
-    them to zero reveals these, and a second trial without that whether they are inexact. (As denormals, that is:
-    processors that raise #XM for underflow leave PE clear if the result would be exact with a smaller exponent.)"""
+    them to zero reveals these, and a second trial without that whether they are inexact. (With
+    the exponents there are: processors that raise #XM for overflow or underflow leave PE clear if a wider exponent
+    would make the result exact.)"""
     watches_tiny = c.mxcsr & (UE << MASKS_SHIFT) == 0
     collect(c, m)
     lane0, lane1, lane2, lane3 = int(m.operand[0]), int(m.operand[1]), int(m.operand[2]), int(m.operand[3])
