@@ -27,7 +27,7 @@ def vm_row(vm: controller_pb2.Vm) -> Row:
         "command_line": getattr(getattr(spec.boot, kind), "command_line", ""),
         "memory_bytes": spec.memory_bytes,
         "vmm": spec.vmm,
-        "cpu": spec.cpu,
+        "cpu": spec.cpu or "i686",  # machines created before there was a choice
         "clock": spec.clock,
         "exit_port": spec.exit_port,
         "exit_status": vm.exit_status,

@@ -43,6 +43,15 @@ def test_a_vm_from_create_to_destroy(served: Served, capsys: pytest.CaptureFixtu
     assert main.run(["list", "-o", "json"]) == 0 and json.loads(capsys.readouterr().out) == []
 
 
+def test_the_processor_model_moves_with_the_vm(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["create", "a", "--cpu", "pentium3", "--node", "n1", "--start"]) == 0
+    assert main.run(["migrate", "a", "n2"]) == 0
+    capsys.readouterr()
+    assert main.run(["list", "-o", "json"]) == 0
+    vm = json.loads(capsys.readouterr().out)[0]
+    assert (vm["node"], vm["cpu"]) == ("n2", "pentium3")
+
+
 def test_migrate_shows_rounds_on_stderr_and_the_report_on_stdout(
     served: Served, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,7 +31,9 @@ def vms() -> list[Row]:
         guest_time_ns=3_210_000_000, console_bytes=812, pid=4242, created_unix_ns=AT, migrations=2,
         create_to_first_instruction_ns=41_000_000, job="m-1",
     )  # fmt: skip
-    other = common_pb2.VmSpec(name="deb", memory_bytes=128 << 20, vmm="native", clock="virtual", exit_port=0xF4)
+    other = common_pb2.VmSpec(
+        name="deb", memory_bytes=128 << 20, vmm="native", cpu="pentium4", clock="virtual", exit_port=0xF4
+    )
     other.boot.linux.command_line = "console=ttyS0"
     lost = controller_pb2.Vm(spec=other, node="n2", reason="node n2 does not answer", created_unix_ns=AT)
     return [vm_row(running), vm_row(lost)]
