@@ -10,7 +10,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from node.ia32 import exceptions, flags, interpreter, segments, tlb
-from node.ia32.blocks import BLOCK_BYTES, BLOCKS_CAPACITY, OPS_CAPACITY, SCRATCH_OPS, TABLE_BITS, forget_all
+from node.ia32.blocks import (
+    BLOCK_BYTES,
+    BLOCKS_CAPACITY,
+    NOTE_BYTES,
+    NOTES_CAPACITY,
+    OPS_CAPACITY,
+    SCRATCH_OPS,
+    TABLE_BITS,
+    forget_all,
+)
 from node.ia32.encodings import tables
 from node.ia32.physical import MAP_READ, MAP_WRITE
 from node.ia32.state import CPU, MACHINE, OP_BYTES, Cpu, Machine
@@ -36,6 +45,8 @@ class BoundEngine(Protocol):
     def flush_all(self) -> None: ...
     def protect_all(self) -> None: ...
     def forget_all(self) -> None: ...
+    def stats(self) -> dict[str, int]:
+        """Figures of the engine's own."""
 
 
 class PlainEngine:
@@ -73,6 +84,9 @@ class _BoundPlain:
     def forget_all(self) -> None:
         forget_all(self._m)
 
+    def stats(self) -> dict[str, int]:
+        return {}
+
 
 LOW_PAGES = 256
 HOLE = range(0xA0, 0x100)  # pages of the legacy hole: not RAM unless mapped so
@@ -107,6 +121,7 @@ class Processor:
             "decode_buffer": np.zeros(16, np.uint8),
             "encodings": decoded.packed,
             "handlers": handlers,
+            "notes": np.zeros(NOTES_CAPACITY * NOTE_BYTES, np.uint8),
             "dirty": memory.dirty,
             "code": memory.code,
         }

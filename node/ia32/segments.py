@@ -35,6 +35,7 @@ from node.ia32.state import (
     ATTR_RW,
     ATTR_S,
     CR0_PE,
+    CS,
     DS,
     ES,
     FS,
@@ -42,6 +43,8 @@ from node.ia32.state import (
     GS,
     M16,
     M32,
+    MODE_FLAT,
+    MODE_USER,
     NP,
     SS,
     SS_,
@@ -200,6 +203,15 @@ def refresh_segment(c: Cpu, m: Machine, seg: int) -> None:
         m.seg_ok[seg] = passes(c, seg)
     if seg == SS:
         m.stack_mask = M32 if c.attr[SS] & ATTR_D else M16
+    refresh_mode(c, m)
+
+
+@jitted
+def refresh_mode(c: Cpu, m: Machine) -> None:
+    bases = c.base[CS] | c.base[SS] | c.base[DS] | c.base[ES]
+    writable = m.seg_ok[SS] & m.seg_ok[DS] & m.seg_ok[ES]
+    flat = bases == 0 and writable == 3 and m.seg_ok[CS] & 1 and c.limit[CS] == M32 and m.stack_mask == M32
+    m.mode = (MODE_FLAT if flat else 0) | (MODE_USER if c.cpl == 3 else 0)
 
 
 @jitted
@@ -209,6 +221,7 @@ def refresh_level(c: Cpu, m: Machine) -> None:
     m.need_read = READ_USER if user else READ_KERNEL
     m.need_write = WRITE_USER if user else WRITE_KERNEL
     m.need_fetch = FETCH_USER if user else FETCH_KERNEL
+    refresh_mode(c, m)
 
 
 @jitted

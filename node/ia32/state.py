@@ -151,12 +151,17 @@ class Machine:
     block_table: I64  # hash table: 4 bytes a slot, block index + 1
     encodings: I64  # the decoder's table (decode.py)
     handlers: I64  # by handler number, 8 bytes each: what to put into Op.handler
+    helpers: I64  # native code that translated code calls, by number, 8 bytes each
+    notes: I64  # blocks that have become hot: NOTE_BYTES each, for the translator to read
+    notes_used: I64
+    patience: I64  # executions after which a block is noted; 0: never
     decode_buffer: I64  # 16 bytes of instruction under decoding
     need_read: I64  # the TLB bit that allows a read at the present CPL; likewise write and fetch
     need_write: I64
     need_fetch: I64
     seg_ok: Annotated[list[int], np.int64, 8]  # 1: every read passes segment checks; 2: every write too
     stack_mask: I64  # M32 or M16 by SS.B
+    mode: I64  # what translated code takes for granted: MODE_FLAT | MODE_USER
     left: I64  # instructions that may still be executed before the host wants control
     slice: I64  # what `left` was when c.instructions was last brought up to date
     leave: I64
@@ -178,6 +183,11 @@ class Machine:
     code_writes: I64
     exceptions: I64
     interrupts: I64
+    translated: I64  # instructions executed in translated code
+
+
+# Machine.mode: CS, DS, ES and SS span all 4 GiB from 0 with 32-bit stack and pass every check; CPL is 3
+MODE_FLAT, MODE_USER = 1, 2
 
 
 class Op:
@@ -185,8 +195,8 @@ class Op:
 
     handler: Annotated[int, np.int64]  # handler number (plain Python) or address (native)
     link: Annotated[int, np.int64]  # address of the Op that a direct jump leads to, once known; 0: look it up
-    disp: U32  # address displacement; for direct jumps unused
-    imm: U32  # immediate or relative offset, masked to the operand size
+    disp: U32  # address displacement; for direct jumps unused; of a block's first Op, executions until it is noted
+    imm: U32  # immediate or relative offset, masked to the operand size; of a block's first Op, the block's number
     length: U8  # bytes of the instruction
     at: U8  # its offset from the block's first byte
     a: U8  # destination or `reg` register

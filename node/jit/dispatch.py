@@ -9,7 +9,7 @@ count, leave, fall through, follow a branch. Direct branches within a page remem
 
 from collections.abc import Sequence
 
-from node.ia32.blocks import DEAD_HANDLER, FALL_HANDLER, UNDEFINED_HANDLER
+from node.ia32.blocks import DEAD_HANDLER, ENTRY_HANDLER, FALL_HANDLER, UNDEFINED_HANDLER
 from node.ia32.encodings import Handler
 from node.ia32.state import CPU, MACHINE, OP, OP_BYTES
 
@@ -17,6 +17,9 @@ LEFT = MACHINE.fields["left"][1]  # type: ignore[index]
 LEAVE = MACHINE.fields["leave"][1]  # type: ignore[index]
 EIP = CPU.fields["eip"][1]  # type: ignore[index]
 LINK = OP.fields["link"][1]  # type: ignore[index]
+COUNTDOWN = OP.fields["disp"][1]  # type: ignore[index]
+
+GO_ON, SETTLE_AT, FIRST_HELPER = 0, 1, 2  # numbers in the table of helpers
 
 SIGNATURE = "(ptr noalias %c, ptr noalias %m, ptr %e, i64 %n)"
 NEXT = f"""
@@ -160,6 +163,39 @@ lost:
   store i64 %n, ptr %lp
   ret void
 }}
+define internal tailcc void @{handler_name(ENTRY_HANDLER)}{SIGNATURE} {{
+  %kp = getelementptr i8, ptr %e, i64 {COUNTDOWN}
+  %k = load i32, ptr %kp
+  %k1 = sub i32 %k, 1
+  store i32 %k1, ptr %kp
+  %hot = icmp eq i32 %k1, 0
+  br i1 %hot, label %noted, label %go, !prof !0
+noted:
+  call void @limosa_note(ptr %c, ptr %m, ptr %e)
+  br label %go
+go:
+  %e1 = getelementptr i8, ptr %e, i64 {OP_BYTES}
+  %h = load ptr, ptr %e1
+  musttail call tailcc void %h(ptr %c, ptr %m, ptr %e1, i64 %n)
+  ret void
+}}
+define internal tailcc void @limosa_go_on{SIGNATURE} {{
+  %lp = getelementptr i8, ptr %m, i64 {LEFT}
+  %end = icmp eq i64 %n, 0
+  br i1 %end, label %lost, label %look, !prof !0
+look:
+  %a = call i64 @limosa_find(ptr %c, ptr %m)
+  %no = icmp eq i64 %a, 0
+  br i1 %no, label %lost, label %found, !prof !0
+found:
+  %e1 = inttoptr i64 %a to ptr
+  %h = load ptr, ptr %e1
+  musttail call tailcc void %h(ptr %c, ptr %m, ptr %e1, i64 %n)
+  ret void
+lost:
+  store i64 %n, ptr %lp
+  ret void
+}}
 define void @limosa_execute(ptr %c, ptr %m, i64 %a) noinline {{
   %e = inttoptr i64 %a to ptr
   %lp = getelementptr i8, ptr %m, i64 {LEFT}
@@ -177,6 +213,13 @@ def table_text(count: int) -> str:
     """The handlers' addresses by number."""
     entries = ", ".join(f"ptr @{handler_name(i)}" for i in range(count))
     return f"@limosa_handlers = constant [{count} x ptr] [{entries}]"
+
+
+def helper_table_text(symbols: Sequence[str]) -> str:
+    """What translated code calls: first how to go on at c.eip and what follows an instruction that leaves, then the
+    functions of `semantics_library.py`."""
+    entries = ", ".join(f"ptr @{s}" for s in ("limosa_go_on", "limosa_settle_at", *symbols))
+    return f"@limosa_helpers = constant [{len(symbols) + FIRST_HELPER} x ptr] [{entries}]"
 
 
 def wrapper_text(name: str, symbol: str, arguments: Sequence[str], result: str, *, internal: bool) -> str:
