@@ -1,12 +1,14 @@
 """Decoded code: blocks of Ops found by where their bytes lie in backing memory, and how they die.
 
-A block's first Op executes nothing: it counts how often the block was entered, and where the block has been translated,
-it holds the translation's address (`node.jit`). A block starts where execution arrived and ends with a control transfer, at its page's end, or when it is full; it never
-spans two pages. It is keyed by (backing offset, default operand size, whether CS has a limit: linked blocks are entered
-without looking at it), so every linear mapping of a page shares it and no page-table change can make it stale: only a
-store to its bytes can. Then `code_written` turns its first Op into DEAD, which hands control back; links of other
-blocks that still point there run into the same DEAD. Nothing is freed singly: when an arena is full, `forget_all`
+A block starts where execution arrived and ends with a control transfer, at its page's end, or when it is full; it
+never spans two pages. It is keyed by (backing offset, default operand size, whether CS has a limit: linked blocks are
+entered without looking at it), so every linear mapping of a page shares it and no page-table change can make it stale:
+only a store to its bytes can. Then `code_written` turns its first Op into DEAD, which hands control back; links of
+other blocks that still point there run into the same DEAD. Nothing is freed singly: when an arena is full, `forget_all`
 drops everything.
+
+The first Op executes nothing: it counts how often the block is entered, and where the block has been translated it
+holds the translation's address (`node.jit.regions`).
 
     block_table[hash(key)] → block → next in bucket          page_blocks[page] → block → next on page
 """

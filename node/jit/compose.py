@@ -1,5 +1,6 @@
 """The whole interpreter as one object file: numba's modules and the dispatch text, linked, optimised, emitted."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -119,11 +120,12 @@ def _keeping_all(module: Any) -> Any:
 
 
 def _declarations(text: str, whole: Any) -> str:
-    """Declare what the dispatch text calls in the other modules."""
+    """Declare what the dispatch text refers to in the other modules."""
+    mentioned = set(re.findall(r"@([\w.$]+)", text))
     return "\n".join(
         f"declare i32 @{f.name}({', '.join(str(a.type) for a in f.arguments)})"
         for f in whole.functions
-        if not f.is_declaration and f"@{f.name}(" in text
+        if not f.is_declaration and f.name in mentioned
     )
 
 

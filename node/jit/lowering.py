@@ -35,8 +35,7 @@ setattr(config, "OPT", config._OptLevel(0))  # noqa: B010
 setattr(config, "DISABLE_JIT", 0)  # noqa: B010 (who sets NUMBA_DISABLE_JIT wants plain functions plain: they are)
 
 
-
-class SplitRecord(types.Record):  # type: ignore[misc]
+class SplitRecord(types.Record):
     """A record of which translated regions hold some fields themselves: all others are reached through a function of
     the record's address, which is the identity in the interpreter (`cold_definitions`)."""
 
@@ -49,12 +48,12 @@ class SplitRecord(types.Record):  # type: ignore[misc]
 register_default(SplitRecord)(RecordModel)
 
 
-@lower_getattr_generic(SplitRecord)
+@lower_getattr_generic(SplitRecord)  # type: ignore[untyped-decorator]
 def _get_field(context: Any, builder: Any, kind: Any, value: Any, name: str) -> Any:
     return record_getattr(context, builder, kind, _base_of(builder, kind, value, name), name)
 
 
-@lower_setattr_generic(SplitRecord)
+@lower_setattr_generic(SplitRecord)  # type: ignore[untyped-decorator]
 def _set_field(context: Any, builder: Any, signature: Any, args: Any, name: str) -> Any:
     record, value = args
     base = _base_of(builder, signature.args[0], record, name)

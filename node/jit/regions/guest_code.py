@@ -1,4 +1,4 @@
-"""A running guest's code as the translator's thread reads it: racy, bounded, and checked by nobody but the installer."""
+"""A running guest's code as the translator's thread reads it: racy but bounded. The installer compares it again."""
 
 import ctypes
 from collections.abc import Callable
@@ -69,5 +69,3 @@ class EverythingIsWarm(GuestCode):
 
     def warmth(self, backing: int) -> float:
         return 1.0
-
-

@@ -31,7 +31,9 @@ FRAME = """
 attributes #0 = { nounwind "no-jump-tables"="true" }
 """
 # An Op that goes further than into loads of its fields
-_PASSED_ON = re.compile(r"^(?!.*(getelementptr inbounds nuw i8, ptr %e, i64 \d+|load i\d+, ptr %e,)).*%e\b", re.MULTILINE)
+_PASSED_ON = re.compile(
+    r"^(?!.*(getelementptr inbounds nuw i8, ptr %e, i64 \d+|load i\d+, ptr %e,)).*%e\b", re.MULTILINE
+)
 
 
 def passes_on_op(semantic: str) -> bool:
@@ -261,10 +263,17 @@ class RegionText:
         out.branch(again, "again", "left")
         out.label("again")
         eip = out.value(f"add i64 {out.load('c', 'eip')}, {at}")
-        out.store("c", "eip", out.value(f"and i64 {eip}, {M32}"))
+        wrapped = out.value(f"and i64 {eip}, {M32}")
+        out.store("c", "eip", wrapped)
         out.store("m", "leave", 0)
         out.store("m", "fault", 0)
-        out.add("  br label %go_on")
+        out.branch(out.value(f"icmp eq i64 {wrapped}, %eip0"), "first", "go_on")
+        out.label("first")  # the dispatcher would come back here: straight to the Op behind the entry
+        self._write_back()
+        self._count(left)
+        following = out.value(f"getelementptr i8, ptr %e, i64 {OP_BYTES}")
+        handler = out.value(f"load ptr, ptr {following}")
+        out.add(f"  musttail call tailcc void {handler}(ptr %c, ptr %m, ptr {following}, i64 {left})", "  ret void")
         out.label("left")
         self._write_back()
         self._count(left)

@@ -267,4 +267,3 @@ class Translator:
         content = b"".join(bytes(OPERANDS_AT) + operands for operands in finished.translation.operations)
         for i in range(0, len(content), 8):
             poke64(at + i, int.from_bytes(content[i : i + 8], "little", signed=True))
-

@@ -10,7 +10,9 @@ LOOP = bytes.fromhex("8b06 01c3 49 75f9 c3")
 CALL_AT, CALLEE_AT = 0x20, 0x80
 
 
-def formed(twin: CodeTwin, at: int = 0, limits: Limits | None = None, base: int = BASE) -> tuple[Shape, tuple[int, ...]]:
+def formed(
+    twin: CodeTwin, at: int = 0, limits: Limits | None = None, base: int = BASE
+) -> tuple[Shape, tuple[int, ...]]:
     found = Former(twin, limits or Limits(), base + at, BACKING + at, 1).form()
     assert found is not None
     return found
