@@ -32,7 +32,7 @@ def engine_named(name: str) -> Engine:
     if name == "translated":
         from node.jit.regions.translator import Limits, Settings
 
-        engine.translate(Settings(patience=1, forced=True, stretch=40, limits=Limits(instructions=40)))
+        engine.translate(Settings(patience=2, forced=True, stretch=60, limits=Limits(instructions=16)))
     return engine
 
 

@@ -8,7 +8,7 @@ The guest's thread never waits for the other. What is installed is checked again
 then as safe as any decoded block: a store to its bytes kills it.
 """
 
-import queue
+import os
 import threading
 import time
 from collections import deque
@@ -30,6 +30,7 @@ from node.jit.regions.text import OPERANDS_AT, operations_offset
 from node.jitted import peek64, poke64, record_at
 
 PLACE = (1 << 40) - 1  # of a block's key: the backing offset
+PAUSE_S = 0.01  # between looks at whether there is time again
 INSTALLED_AT_ONCE = 16  # translations, so that the guest does not wait for long
 
 
@@ -41,7 +42,10 @@ class Settings:
     patience: int = 2000
     forced: bool = False
     stretch: int = 1 << 20  # instructions between looks at what is finished
-    queue: int = 256
+    waiting: int = 256  # requests at most
+    share: float = 0.33  # of the guest's own CPU time, what translating may take
+    head_start_ns: int = 200_000_000  # that it may take before
+    niceness: int = 10  # of the translator's thread
     code_bytes: int = 64 << 20
     limits: Limits = field(default_factory=Limits)
 
@@ -104,7 +108,9 @@ class Translator:
         self._arena = CodeArena(settings.code_bytes)
         self._addresses: dict[str, int] = {}  # of code in the arena, by the name of the translation
         self._known: dict[str, Translation] = {}
-        self._requests: queue.Queue[Request] = queue.Queue(settings.queue)
+        self._requests: dict[int, Request] = {}  # by key
+        self._wanted = threading.Condition()
+        self._guest_ns = 0  # CPU time of the guest's thread
         self._finished: deque[Finished] = deque()
         self._thread: threading.Thread | None = None
         self.figures = Figures()
@@ -117,6 +123,7 @@ class Translator:
 
     def between_stretches(self) -> None:
         """In the guest's thread, while no guest instruction executes."""
+        self._guest_ns = time.thread_time_ns()
         if self._machine.notes_used:
             for request in self._take_notes():
                 self._order(request)
@@ -158,16 +165,34 @@ class Translator:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="translator", daemon=True)
             self._thread.start()
-        try:
-            self._requests.put_nowait(request)
-        except queue.Full:
-            self.figures.dropped += 1
+        with self._wanted:
+            if len(self._requests) < self._settings.waiting:
+                self._requests[request.key] = request
+                self._wanted.notify()
+            else:
+                self.figures.dropped += 1
 
     # In the translator's thread
 
     def _work(self) -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._settings.niceness)
         while True:
-            self._serve(self._requests.get())
+            self._serve(self._next())
+
+    def _next(self) -> Request:
+        """The hottest, once there is one and the time for it."""
+        with self._wanted:
+            while not self._requests or self._is_spent():
+                self._wanted.wait(PAUSE_S if self._requests else None)
+            return self._requests.pop(max(self._requests, key=self._heat))
+
+    def _is_spent(self) -> bool:
+        """Whether translating has had its share of time for now."""
+        allowed = self._settings.head_start_ns + int(self._guest_ns * self._settings.share)
+        return self.figures.compile_ns > allowed
+
+    def _heat(self, key: int) -> int:
+        return self._natives.heat(self._processor.machine_address, key)
 
     def _serve(self, request: Request) -> None:
         begun = time.thread_time_ns()
