@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format protos bench clean help
+.PHONY: demo test check format protos dashboards bench clean help
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -34,6 +34,9 @@ format: $(STAMP)  ## put every file into the house's format
 
 protos: $(STAMP)  ## regenerate the committed gRPC stubs
 	$(BIN)/python -m protos.generate
+
+dashboards: $(STAMP)  ## regenerate the committed Grafana dashboards
+	$(BIN)/python -m deploy.grafana.generate
 
 clean:  ## remove the virtual environment
 	rm -rf $(VENV)

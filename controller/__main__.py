@@ -10,20 +10,28 @@ import os
 import secrets
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 import structlog
 import uvloop
+from prometheus_client import CollectorRegistry
 
 from controller.agents import GrpcAgent
 from controller.clock import SystemClock
 from controller.cluster import Cluster, ClusterConfig
-from controller.errors import ControllerError, outcome_of
+from controller.errors import ControllerError, Exhausted, outcome_of
 from controller.images import StoredImages
+from controller.metrics.telemetry import Telemetry
+from controller.record_log import log_record
 from controller.server import Server, write_address
 from controller.version import VERSION
+from service import logs
+from service.endpoint import CannotListen, Endpoint
+from service.registry import new_registry
+from service.rpc import Accounting
 
 log = structlog.get_logger()
 
@@ -36,20 +44,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--token-file", type=Path, required=True, help="file with the token that nodes join with")
     parser.add_argument("--address-file", type=Path, required=True, help="written when ready: host:port")
     parser.add_argument("--cluster-id", default="", help="the cluster's name; default: one made with the journal")
-    parser.add_argument("--log-format", choices=("text", "json"), default="text")
+    parser.add_argument("--metrics", default="", help="host:port for /metrics; port 0: any; default: none")
+    parser.add_argument("--metrics-address-file", type=Path, help="written before the address file: host:port")
+    parser.add_argument("--log-format", choices=logs.FORMATS, default="text")
     parser.add_argument("--version", action="version", version=VERSION)
     return parser.parse_args()
-
-
-def configure_logs(log_format: str) -> None:
-    """One line an event, to stderr."""
-    renderer = (
-        structlog.processors.JSONRenderer() if log_format == "json" else structlog.dev.ConsoleRenderer(colors=False)
-    )
-    structlog.configure(
-        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso"), renderer],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 def cluster_id(directory: Path) -> str:
@@ -63,29 +62,60 @@ def cluster_id(directory: Path) -> str:
 async def serve(options: argparse.Namespace) -> None:
     directory = options.state / "cluster" / "controller"
     directory.mkdir(parents=True, exist_ok=True)
+    if options.metrics_address_file:
+        options.metrics_address_file.unlink(missing_ok=True)  # that of an earlier life
     images = StoredImages(options.storage)
     config = ClusterConfig(
         cluster_id=options.cluster_id or cluster_id(directory),
         token=options.token_file.read_text().strip(),
         storage_address=options.storage,
     )
-    cluster = Cluster(directory / "journal.db", config, dial=GrpcAgent, images=images, clock=SystemClock())
-    server = Server(cluster)
+    clock = SystemClock()
+    registry = new_registry(service="controller", version=VERSION)
+    dial = partial(GrpcAgent, token=config.token)
+    cluster = Cluster(directory / "journal.db", config, dial=dial, images=images, clock=clock)
+    cluster.follow(log_record)
+    telemetry = Telemetry(cluster, registry, clock)
+    endpoint = open_endpoint(options, registry, telemetry)
+    try:
+        metrics_address = endpoint.address if endpoint is not None else ""
+        server = Server(cluster, interceptors=[Accounting(registry)], metrics_address=metrics_address)
+        await run(options, server, telemetry, cluster=config.cluster_id, metrics=metrics_address)
+        await images.close()
+    finally:
+        if endpoint is not None:
+            endpoint.close()
+
+
+async def run(options: argparse.Namespace, server: Server, telemetry: Telemetry, **facts: str) -> None:
+    """From listening until a signal says to end."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     address = await server.start(options.listen)
+    publishing = asyncio.create_task(telemetry.publish(), name="publish the metrics' snapshot")
+    if facts["metrics"] and options.metrics_address_file:
+        write_address(options.metrics_address_file, facts["metrics"])
     write_address(options.address_file, address)
-    log.info("controller.ready", address=address, cluster=config.cluster_id, version=VERSION)
+    log.info("controller.ready", address=address, version=VERSION, **facts)
     await stop.wait()
     log.info("controller.stopping")
+    publishing.cancel()
     await server.stop()
-    await images.close()
+
+
+def open_endpoint(options: argparse.Namespace, registry: CollectorRegistry, telemetry: Telemetry) -> Endpoint | None:
+    if not options.metrics:
+        return None
+    try:
+        return Endpoint(options.metrics, registry, {"/discovery/nodes": telemetry.discovery})
+    except CannotListen as error:
+        raise Exhausted(str(error)) from error
 
 
 def main() -> int:
     options = arguments()
-    configure_logs(options.log_format)
+    logs.configure(options.log_format, service="controller")
     try:
         uvloop.run(serve(options))
     except (ControllerError, OSError) as error:

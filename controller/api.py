@@ -14,8 +14,7 @@ import grpc.aio
 from controller.cluster import Cluster
 from controller.errors import METADATA_KEY, ControllerError, outcome_of
 from protos import controller_pb2, controller_pb2_grpc
-
-TOKEN_KEY = "limosa-token"
+from service import token
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -34,16 +33,24 @@ async def translated(context: Context) -> AsyncIterator[None]:
 class ControllerService(controller_pb2_grpc.ControllerServiceServicer):
     """What a user asks for."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, *, metrics_address: str) -> None:
         self._cluster = cluster
+        self._metrics_address = metrics_address
 
     async def Status(self, request: controller_pb2.StatusRequest, context: Context) -> controller_pb2.StatusReply:
-        return self._cluster.status()
+        reply = self._cluster.status()
+        reply.metrics_address = self._metrics_address
+        return reply
 
     async def ListNodes(
         self, request: controller_pb2.ListNodesRequest, context: Context
     ) -> controller_pb2.ListNodesReply:
         return controller_pb2.ListNodesReply(nodes=self._cluster.nodes())
+
+    async def ForgetNode(self, request: controller_pb2.NodeRequest, context: Context) -> controller_pb2.ForgetNodeReply:
+        async with translated(context):
+            await self._cluster.forget_node(request.node)
+            return controller_pb2.ForgetNodeReply()
 
     async def CreateVm(self, request: controller_pb2.CreateVmRequest, context: Context) -> controller_pb2.Vm:
         async with translated(context):
@@ -132,7 +139,7 @@ class MembershipService(controller_pb2_grpc.MembershipServiceServicer):
         self, request: controller_pb2.JoinRequest, context: Context
     ) -> AsyncGenerator[controller_pb2.ControllerNotice, None]:
         metadata = dict(context.invocation_metadata() or ())
-        token = str(metadata.get(TOKEN_KEY, ""))
-        async with translated(context), aclosing(self._cluster.membership.join(request, token)) as notices:
+        given = str(metadata.get(token.KEY, ""))
+        async with translated(context), aclosing(self._cluster.membership.join(request, given)) as notices:
             async for notice in notices:
                 yield notice

@@ -32,6 +32,21 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
+class Backoff:
+    """Pauses between attempts at one thing, each twice as long as the one before it, up to a bound."""
+
+    FIRST_S = 0.05
+    LAST_S = 2.0
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._next_s = self.FIRST_S
+
+    async def pause(self) -> None:
+        await self._clock.sleep(self._next_s)
+        self._next_s = min(2 * self._next_s, self.LAST_S)
+
+
 class ManualClock:
     """Virtual time: a fixed step at each reading, and a jump to the earliest sleeper's end when that one is looked at.
 

@@ -1,5 +1,6 @@
 """The controller's parts, put together: one object that the gRPC service, or a test with in-memory nodes, talks to."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from controller.inventory import Inventory
 from controller.journal import Journal
 from controller.membership import Membership
 from controller.migrations import Migrations
+from controller.node_removal import forget_node
 from controller.reconcile import Reconciler, VmLocks
+from controller.rows import Record
+from controller.storage_watch import StorageWatch
 from controller.version import VERSION
 from controller.vms import Vms
 from protos import controller_pb2
@@ -36,7 +40,8 @@ class Cluster:
     def __init__(self, path: Path, config: ClusterConfig, *, dial: Dial, images: Images, clock: Clock) -> None:
         self._config = config
         self.changes = Changes()
-        self.journal = Journal(path, clock, on_record=lambda _: self.changes.notify())
+        self._followers: list[Callable[[Record], None]] = []
+        self.journal = Journal(path, clock, on_record=self._tell)
         self.inventory = Inventory(self.journal, dial)
         locks = VmLocks()
         self.reconciler = Reconciler(self.journal, self.inventory, locks)
@@ -52,18 +57,25 @@ class Cluster:
         self.vms = Vms(self.journal, self.inventory, self.reconciler, locks, images, clock)
         self.console = ConsoleProxy(self.journal, self.inventory, self.migrations, self.changes)
         self.events = Events(self.journal, self.changes)
+        self.storage = StorageWatch(images, clock, self.changes)
         notice = controller_pb2.ControllerNotice(storage_address=config.storage_address, cluster_id=config.cluster_id)
         self.membership = Membership(
             self.journal, self.inventory, self.reconciler, clock, token=config.token, notice=notice
         )
 
+    def follow(self, follower: Callable[[Record], None]) -> None:
+        """From now on `follower` is called with each record, as soon as it stands in the journal."""
+        self._followers.append(follower)
+
     def start(self) -> None:
         """Take up unfinished migrations; nodes rejoin by themselves."""
         self.migrations.recover()
+        self.storage.start()
 
     async def close(self) -> None:
         """Stop; everything unfinished stays in the journal."""
         self.membership.close()
+        await self.storage.close()
         await self.migrations.close()
         await self.inventory.close()
         self.journal.close()
@@ -76,6 +88,7 @@ class Cluster:
             nodes=len(self.inventory.ready()),
             vms=len(self.journal.vms()),
             jobs_running=len(self.journal.live_migrations()),
+            storage_state=self.storage.state,
         )
 
     def nodes(self) -> list[controller_pb2.Node]:
@@ -89,6 +102,15 @@ class Cluster:
                 vms=len(self.journal.vms_on(node.row.name)),
                 joined_unix_ns=node.row.joined_unix_ns,
                 version=node.row.version,
+                metrics_address=node.metrics_address,
             )
             for node in self.inventory.nodes()
         ]
+
+    async def forget_node(self, name: str) -> None:
+        await forget_node(self.journal, self.inventory, name)
+
+    def _tell(self, record: Record) -> None:
+        for follower in self._followers:
+            follower(record)
+        self.changes.notify()

@@ -11,6 +11,10 @@ A fresh migration and one found in the journal after a restart take the same way
 copy, so before the commit it is aborted. Every call to a node is idempotent by the migration's id and is repeated
 until it is answered: for ever after the commit, a bounded number of times for cleaning up (reconcile.py does the rest
 when the node is back).
+
+The journal may be full at any step. What it cannot record before the commit has not happened: the migration is aborted,
+the VM runs on its source at once, and the record of that follows when there is room. What it cannot record after the
+commit has happened: the record is insisted upon.
 """
 
 import asyncio
@@ -20,18 +24,17 @@ from dataclasses import dataclass, field
 
 from controller import downtime
 from controller.agents import NodeAgent
-from controller.clock import Clock
+from controller.clock import Backoff, Clock
 from controller.commit import CommitPoint, Verdict
-from controller.errors import ControllerError, NodeUnreachable, NotFound
+from controller.errors import ControllerError, JournalFull, NodeUnreachable, NotFound
 from controller.inventory import Inventory
 from controller.journal import Journal
 from controller.lifecycle import MigrationState
 from controller.rows import MigrationRow
 from protos import common_pb2, node_pb2
 
-FIRST_RETRY_S = 0.05
-LAST_RETRY_S = 2.0
 CLEANUP_S = 20.0
+UNDO_TARGET_S = 2.0  # the guest waits meanwhile
 STALL_S = 120.0
 
 Settle = Callable[[str], Awaitable[None]]
@@ -100,11 +103,12 @@ class Drive:
         self._phase("preparing")
         try:
             self._endpoint = await self._target(row).prepare_incoming(row.id, self._journal.vm(row.vm).spec)
+            if self._row().state is MigrationState.PREPARING:  # else it was cancelled while the target prepared
+                self._journal.step_migration(row.id, "prepared", text=f"{row.target} listens")
+        except JournalFull as full:
+            await self._abort("failed", str(full))
         except ControllerError as error:
             await self._abort("failed", f"{row.target} cannot take the VM: {error}")
-            return
-        if self._row().state is MigrationState.PREPARING:  # else it was cancelled while the target prepared
-            self._journal.step_migration(row.id, "prepared", text=f"{row.target} listens")
 
     async def _copy(self, row: MigrationRow) -> None:
         request = node_pb2.MigrateOutRequest(
@@ -190,10 +194,9 @@ class Drive:
         self._phase("activating")
         committed_ns = self._clock.monotonic_ns()
         record = self.live.record
-        retry_s = FIRST_RETRY_S
+        backoff = Backoff(self._clock)
         while not await self._activated(row):
-            await self._clock.sleep(retry_s)
-            retry_s = min(2 * retry_s, LAST_RETRY_S)
+            await backoff.pause()
             if self._row().state is not MigrationState.COMMITTED:
                 return
         now_ns = self._clock.monotonic_ns()
@@ -213,7 +216,7 @@ class Drive:
             else ""
         )
         text = f"runs on {row.target} after a downtime of {record.downtime_ns / 1e6:.1f} ms{own}"
-        self._journal.step_migration(row.id, "activated", text=text, record=record)
+        await self._recorded(row.id, "activated", text=text, record=record)
 
     async def _activated(self, row: MigrationRow) -> bool:
         """One attempt. The target's own word decides what an error means."""
@@ -233,7 +236,8 @@ class Drive:
             info = await target.get_vm(row.vm)
         except NotFound:
             sentence = f"{row.target} lost its copy before it could run ({error}); ownership went back to {row.source}"
-            await self._around.commit_point.revert(row.id, sentence)
+            with suppress(JournalFull):  # then the target is asked again, and says the same
+                await self._around.commit_point.revert(row.id, sentence)
             return False
         except ControllerError:
             return False
@@ -244,24 +248,24 @@ class Drive:
         freed = await self._insist(lambda: self._source(row).release_outgoing(row.id))
         left = "" if freed else f"; {row.source} does not answer and will be told when it is back"
         record = self._ended(row.record, "succeeded", "", row.target)
-        self._journal.step_migration(row.id, "released", text=f"runs on {row.target}{left}", record=record)
+        await self._recorded(row.id, "released", text=f"runs on {row.target}{left}", record=record)
 
     async def _clean_up(self, row: MigrationRow) -> None:
         """The source first: its guest is waiting."""
         self._phase("aborting")
         told = await self._insist(lambda: self._source(row).cancel_migration(row.id))
         await self._insist(lambda: self._target(row).abort_incoming(row.id))
+        outcome, error, runs_on = row.outcome, row.error, row.source
         try:
             if not told:
                 raise NodeUnreachable(f"node {row.source} does not answer")
             await self._around.settle(row.vm)
-            self._end(row, row.outcome, row.error, row.source)
+        except JournalFull:
+            pass  # the source has answered; how the VM is will be recorded by the reconciler
         except ControllerError as lost:
-            self._end(row, "lost", f"{row.error}; {lost}", "")
-
-    def _end(self, row: MigrationRow, outcome: str, error: str, runs_on: str) -> None:
+            outcome, error, runs_on = "lost", f"{row.error}; {lost}", ""
         record = self._ended(self.live.record, outcome, error, runs_on)
-        self._journal.step_migration(row.id, outcome, text=error, record=record, error=error)
+        await self._recorded(row.id, outcome, text=error, record=record, error=error)
 
     def _ended(
         self, record: common_pb2.MigrationRecord, result: str, error: str, runs_on: str
@@ -275,24 +279,55 @@ class Drive:
 
     # Mechanism
 
-    async def _insist(self, call: Callable[[], Awaitable[None]]) -> bool:
+    async def _recorded(self, migration_id: str, event: str, *, text: str, **changes: object) -> None:
+        """Journal a step that has been taken, as soon as there is room."""
+        backoff = Backoff(self._clock)
+        while True:
+            try:
+                self._journal.step_migration(migration_id, event, text=text, **changes)
+                return
+            except JournalFull:
+                await backoff.pause()
+
+    async def _insist(self, call: Callable[[], Awaitable[None]], *, within_s: float = CLEANUP_S) -> bool:
         """Repeat a clean-up until the node has answered; "no such migration" is an answer."""
-        until_ns = self._clock.monotonic_ns() + int(CLEANUP_S * 1e9)
-        retry_s = FIRST_RETRY_S
+        until_ns = self._clock.monotonic_ns() + int(within_s * 1e9)
+        backoff = Backoff(self._clock)
         while self._clock.monotonic_ns() < until_ns:
             try:
                 await call()
             except NotFound:
                 return True
             except ControllerError:
-                await self._clock.sleep(retry_s)
-                retry_s = min(2 * retry_s, LAST_RETRY_S)
+                await backoff.pause()
             else:
                 return True
         return False
 
     async def _abort(self, outcome: str, error: str) -> None:
-        await self._around.commit_point.decide(self._id, Verdict.ABORT, outcome=outcome, error=error)
+        """Ask for an abort. If there is no room to write it down, then there was none for a commit either."""
+        backoff, undone = Backoff(self._clock), False
+        while True:
+            try:
+                await self._around.commit_point.decide(self._id, Verdict.ABORT, outcome=outcome, error=error)
+                return
+            except JournalFull as full:
+                if not undone:
+                    undone = True
+                    await self._undo(str(full))
+                await backoff.pause()
+
+    async def _undo(self, why: str) -> None:
+        """Let the VM run on its source though the journal does not say so yet.
+
+        The target's copy goes first. A disk that failed in the middle of writing the commit may show it after all to a
+        controller that is killed now and started again; that one then finds no copy to activate, and gives the VM back.
+        """
+        row = self._row()
+        self.live.record.error = why
+        self._phase("aborting")
+        await self._insist(lambda: self._target(row).abort_incoming(row.id), within_s=UNDO_TARGET_S)
+        await self._insist(lambda: self._source(row).cancel_migration(row.id))
 
     def _save(self, kind: str, text: str) -> None:
         row = self._row()

@@ -39,8 +39,16 @@ class Exhausted(ControllerError):
     """A host has not enough of something (memory, ports); nothing was changed."""
 
 
+class JournalFull(Exhausted):
+    """The journal cannot be written, so what it was to record has not happened, or is recorded later."""
+
+
 class NodeUnreachable(ControllerError):
     """A node's agent did not answer; what it did with the request is not known."""
+
+
+class StorageUnreachable(ControllerError):
+    """The image store does not answer; VMs and migrations do without it."""
 
 
 class Timeout(ControllerError):
@@ -94,12 +102,14 @@ OUTCOMES: tuple[Outcome, ...] = (
     Outcome(InvalidArgument, "INVALID_ARGUMENT", 4),
     Outcome(Refused, "FAILED_PRECONDITION", 4),
     Outcome(Exhausted, "RESOURCE_EXHAUSTED", 4),
+    Outcome(JournalFull, "RESOURCE_EXHAUSTED", 4),
     Outcome(MigrationFailed, "ABORTED", 5),
     Outcome(MigrationCancelled, "CANCELLED", 6),
     Outcome(Unconverged, "ABORTED", 7),
     Outcome(Lost, "DATA_LOSS", 8),
     Outcome(ControllerUnreachable, "UNAVAILABLE", 69),
     Outcome(NodeUnreachable, "UNAVAILABLE", 1),
+    Outcome(StorageUnreachable, "UNAVAILABLE", 1),
     Outcome(Timeout, "DEADLINE_EXCEEDED", 1),
     Outcome(Unauthenticated, "UNAUTHENTICATED", 1),
     Outcome(Internal, "INTERNAL", 1),

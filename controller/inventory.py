@@ -21,7 +21,8 @@ class Node:
     row: NodeRow
     agent: NodeAgent
     state: NodeState = NodeState.GONE
-    incarnation: int = 0  # counts joins, so that the end of an old stream is not taken for the end of the new one
+    incarnation: int = 0  # the join's number, so that the end of an old stream is not taken for the end of the new one
+    metrics_address: str = ""  # while it is there: host:port of its /metrics, if it has any
     observed: dict[str, node_pb2.VmInfo] = field(default_factory=dict)
 
 
@@ -30,6 +31,7 @@ class Inventory:
 
     def __init__(self, journal: Journal, dial: Dial) -> None:
         self._dial = dial
+        self._joins = 0
         self._nodes = {row.name: Node(row, dial(row.name, row.address)) for row in journal.nodes()}
 
     def nodes(self) -> list[Node]:
@@ -55,7 +57,7 @@ class Inventory:
         """The way to a node, ready or not."""
         return self.node(name).agent
 
-    async def join(self, row: NodeRow) -> Node:
+    async def join(self, row: NodeRow, *, metrics_address: str = "") -> Node:
         """A node's Join stream began."""
         node = self._nodes.get(row.name)
         if node is None:
@@ -63,19 +65,25 @@ class Inventory:
         elif node.row.address != row.address:
             await node.agent.close()
             node.agent = self._dial(row.name, row.address)
-        node.row = row
+        node.row, node.metrics_address = row, metrics_address
         node.state = step(NODE, node.state, "join", what=f"node {row.name}")
-        node.incarnation += 1
+        self._joins += 1
+        node.incarnation = self._joins
         return node
 
     def leave(self, name: str, incarnation: int) -> bool:
         """A Join stream ended; false if a newer one has replaced it."""
-        node = self.node(name)
-        if node.incarnation != incarnation:
+        node = self._nodes.get(name)
+        if node is None or node.incarnation != incarnation:
             return False
         node.state = step(NODE, node.state, "leave", what=f"node {name}")
+        node.metrics_address = ""
         node.observed.clear()
         return True
+
+    async def forget(self, name: str) -> None:
+        """A node that is gone for good."""
+        await self._nodes.pop(name).agent.close()
 
     async def close(self) -> None:
         for node in self._nodes.values():

@@ -6,9 +6,13 @@ begun, committed, aborted or has ended) is fsynced before the method returns (sy
 report is not: WAL is written in order, so a durable record never lacks an earlier one.
 
 Whoever follows the journal hands in `on_record`, called after the transaction stands. One thread, no other writer.
+
+When the disk is full (or broken) every change raises JournalFull and has not happened; nothing needs a restart once
+there is room. A `note`, on which nothing depends, is kept and written with a later one.
 """
 
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from controller.clock import Clock
-from controller.errors import AlreadyExists, Internal, NotFound, Refused
+from controller.errors import AlreadyExists, Internal, JournalFull, NotFound, Refused
+from controller.journal_disk import writing
 from controller.lifecycle import ENDED, MIGRATION, VM, MigrationState, VmState, step
-from controller.rows import MigrationRow, NodeRow, Record, VmRow
+from controller.rows import MigrationRow, NodeRow, Owner, Record, VmRow
 from protos import common_pb2
 
 SCHEMA = """
@@ -37,8 +42,12 @@ CREATE TABLE IF NOT EXISTS migrations (
     outcome TEXT NOT NULL, error TEXT NOT NULL, committed_unix_ns INTEGER NOT NULL, request_id TEXT NOT NULL,
     record BLOB NOT NULL, ended INTEGER NOT NULL);
 CREATE UNIQUE INDEX IF NOT EXISTS one_migration_a_vm ON migrations (vm) WHERE ended = 0;
+CREATE TABLE IF NOT EXISTS room (ballast BLOB NOT NULL);
 """
+COUNTS = "SELECT kind, COUNT(*) FROM records GROUP BY kind ORDER BY kind"
 VERSION = 1
+ROOM_BYTES = 16_384  # more than the largest change of one verb takes
+OWED_MAX = 1_000
 
 
 class Journal:
@@ -47,14 +56,18 @@ class Journal:
     def __init__(self, path: Path, clock: Clock, *, on_record: Callable[[Record], None] | None = None) -> None:
         self._clock = clock
         self.on_record = on_record
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        found = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-        if found not in (0, VERSION):
-            self._db.close()
-            raise Refused(f"{path} is a journal of version {found}; this controller reads version {VERSION}")
-        self._db.executescript(SCHEMA)
-        self._db.execute(f"PRAGMA user_version={VERSION}")
+        self._path = path
+        self._owed: deque[Record] = deque(maxlen=OWED_MAX)
+        with writing(self._path, "the controller cannot start"):
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            found = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+            if found not in (0, VERSION):
+                self._db.close()
+                raise Refused(f"{path} is a journal of version {found}; this controller reads version {VERSION}")
+            self._db.executescript(SCHEMA)
+            if found != VERSION:
+                self._db.execute(f"PRAGMA user_version={VERSION}")
 
     def close(self) -> None:
         self._db.close()
@@ -65,6 +78,10 @@ class Journal:
         """Records with a sequence number greater than `after`, oldest first."""
         query = "SELECT * FROM records WHERE sequence > ? ORDER BY sequence LIMIT ?"
         return [Record(*row) for row in self._db.execute(query, (after, limit))]
+
+    def counts_by_kind(self) -> list[tuple[str, int]]:
+        """How many records there are of each kind."""
+        return [(str(kind), int(count)) for kind, count in self._db.execute(COUNTS)]
 
     def vm(self, name: str) -> VmRow:
         rows = self._vms("WHERE name = ?", name)
@@ -77,6 +94,11 @@ class Journal:
 
     def vms(self) -> list[VmRow]:
         return self._vms("ORDER BY name")
+
+    def owners(self) -> list[Owner]:
+        """All VMs without their definitions, for those who look often."""
+        rows = self._db.execute("SELECT name, node, state, created_unix_ns FROM vms ORDER BY name")
+        return [Owner(*row) for row in rows]
 
     def vms_on(self, node: str) -> list[VmRow]:
         return self._vms("WHERE node = ? ORDER BY name", node)
@@ -137,10 +159,21 @@ class Journal:
                 (row.name, row.address, row.version, row.memory_bytes, row.cpus, row.joined_unix_ns),
             )
 
+    def forget_node(self, name: str, *, text: str) -> None:
+        """The node will not come back; what it took part in stays in the records."""
+        with self._change("node.forgotten", node=name, text=text):
+            self._db.execute("DELETE FROM nodes WHERE name = ?", (name,))
+
     def note(self, kind: str, *, vm: str = "", node: str = "", job: str = "", text: str) -> None:
-        """A record that changes no table."""
-        with self._change(kind, vm=vm, node=node, job=job, text=text, durable=False):
-            pass
+        """A record that changes no table: what was seen. If there is no room for it now, it is written later."""
+        self._note(Record(0, self._clock.unix_ns(), kind, vm, node, job, text))
+
+    def _note(self, record: Record) -> None:
+        try:
+            with self._recorded(record, durable=False):
+                pass
+        except JournalFull:
+            self._owed.append(record)
 
     # Migrations
 
@@ -199,6 +232,22 @@ class Journal:
         if changed.rowcount != 1:
             raise Internal(f"VM {vm!r} left the journal in the middle of its migration")
 
+    # Room
+
+    def check_room(self) -> None:
+        """Raises JournalFull if a change could not be recorded now, so that nobody begins what he cannot write down.
+
+        What is taken and given back here stays in the file as free pages, for the change that is to come.
+        """
+        with writing(self._path, "nothing was changed"), self._transaction(durable=False):
+            self._db.execute("INSERT INTO room VALUES (zeroblob(?))", (ROOM_BYTES,))
+            self._db.execute("DELETE FROM room")
+
+    def write_owed(self) -> None:
+        """The notes for which there was no room, if there is some now."""
+        if self._owed:
+            self._note(self._owed.pop())  # brings the others with it
+
     # Mechanism
 
     @contextmanager
@@ -206,21 +255,45 @@ class Journal:
         self, kind: str, *, vm: str = "", node: str = "", job: str = "", text: str, durable: bool = True
     ) -> Iterator[None]:
         """One transaction: the caller's changes and the record of them, then the followers are told."""
-        unix_ns = self._clock.unix_ns()
+        with self._recorded(Record(0, self._clock.unix_ns(), kind, vm, node, job, text), durable=durable):
+            yield
+
+    @contextmanager
+    def _recorded(self, record: Record, *, durable: bool) -> Iterator[None]:
+        owed = () if durable else tuple(self._owed)  # what is urgent carries nothing else
+        written: list[Record] = []
+        what = f"this is not recorded: {record.text or record.kind}"
+        with writing(self._path, what), self._transaction(durable=durable):
+            yield
+            written = [self._append(each) for each in (*owed, record)]
+        for _ in owed:
+            self._owed.popleft()
+        for each in written:
+            if self.on_record is not None:
+                self.on_record(each)
+
+    @contextmanager
+    def _transaction(self, *, durable: bool) -> Iterator[None]:
+        """All or nothing. A transaction that could not even be rolled back is, before the next one begins."""
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
         self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
-            cursor = self._db.execute(
-                "INSERT INTO records (unix_ns, kind, vm, node, job, text) VALUES (?, ?, ?, ?, ?, ?)",
-                (unix_ns, kind, vm, node, job, text),
-            )
             self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # else SQLite has done so itself, as it does when the disk is full
+                self._db.execute("ROLLBACK")
             raise
-        if self.on_record is not None:
-            self.on_record(Record(int(cursor.lastrowid or 0), unix_ns, kind, vm, node, job, text))
+
+    def _append(self, record: Record) -> Record:
+        """Add a record; its number is known then."""
+        cursor = self._db.execute(
+            "INSERT INTO records (unix_ns, kind, vm, node, job, text) VALUES (?, ?, ?, ?, ?, ?)",
+            (record.unix_ns, record.kind, record.vm, record.node, record.job, record.text),
+        )
+        return replace(record, sequence=int(cursor.lastrowid or 0))
 
     def _put_vm(self, row: VmRow) -> None:
         self._db.execute(

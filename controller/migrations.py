@@ -60,6 +60,10 @@ class Migrations:
     def jobs(self) -> list[controller_pb2.Job]:
         return [self._job(row) for row in self._journal.migrations()]
 
+    def running(self) -> list[controller_pb2.Job]:
+        """Those that have not ended."""
+        return [self._job(row) for row in self._journal.live_migrations()]
+
     def job(self, job: str) -> controller_pb2.Job:
         return self._job(self._journal.migration(job))
 

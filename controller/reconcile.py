@@ -6,15 +6,17 @@ how the VM is.
     owner lacks it      its memory is gone: crashed (or, if it was still being built, never created)
     unknown VM          destroyed
 
-VMs with a running migration are left to their drive. Everything is judged under the VM's lock and on a fresh answer
+VMs with a running migration are left to their drive. What the journal has no room for is seen again the next time.
+Everything is judged under the VM's lock and on a fresh answer
 from the node, so a list that has grown old decides nothing. Runs when a node joins, when its watch breaks off, and
 from time to time: whatever was missed is mended then.
 """
 
 import asyncio
 from collections import defaultdict
+from contextlib import suppress
 
-from controller.errors import ControllerError, NotFound
+from controller.errors import ControllerError, JournalFull, NotFound
 from controller.inventory import Inventory, Node
 from controller.journal import Journal
 from controller.lifecycle import ENDED, MigrationState, VmState
@@ -56,12 +58,14 @@ class Reconciler:
 
     async def node(self, node: Node) -> None:
         """Compare everything on one node."""
+        self._journal.write_owed()
         reported = {info.spec.name: info for info in await node.agent.list_vms()}
         node.observed = reported
         recorded = {row.name: row for row in self._journal.vms_on(node.row.name)}
         for name in sorted(reported.keys() | recorded.keys()):
             if not self._agrees(recorded.get(name), reported.get(name)):
-                await self._vm(node, name)
+                with suppress(JournalFull):
+                    await self._vm(node, name)
 
     async def settle(self, vm: str) -> None:
         """Ask the owner how a VM is, now that its migration has ended; NotFound if it is lost."""

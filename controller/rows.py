@@ -1,6 +1,7 @@
 """What the journal holds, as frozen rows: the VMs, the nodes, the migrations, and the record of every change."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from controller.lifecycle import ENDED, MigrationState, VmState
 from protos import common_pb2
@@ -33,6 +34,15 @@ class VmRow:
     created_unix_ns: int
     migrations: int
     request_id: str
+
+
+class Owner(NamedTuple):
+    """Of a VM's row, what tells where it is and how."""
+
+    vm: str
+    node: str
+    state: str
+    created_unix_ns: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ No SO_REUSEPORT: a port that somebody else listens on is an error, not a place s
 NOT_SERVING, nodes' Join streams end by message, then calls under way get `GRACE_S`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +17,27 @@ from controller.api import ControllerService, MembershipService
 from controller.cluster import Cluster
 from controller.errors import Exhausted
 from protos import controller_pb2, controller_pb2_grpc
+from service import keepalive
 
 GRACE_S = 1.0
-OPTIONS = (
-    ("grpc.so_reuseport", 0),
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-)
+OPTIONS = (("grpc.so_reuseport", 0), *keepalive.SERVER_OPTIONS)
 SERVICES = tuple(
     controller_pb2.DESCRIPTOR.services_by_name[name].full_name for name in ("ControllerService", "MembershipService")
 )
 
 
 class Server:
-    """A cluster, served."""
+    """A cluster, served. `metrics_address` is what it tells of the endpoint beside it ("": there is none)."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(
+        self, cluster: Cluster, *, interceptors: Sequence[grpc.aio.ServerInterceptor] = (), metrics_address: str = ""
+    ) -> None:
         self._cluster = cluster
         self._health: Any = health.aio.HealthServicer()
-        self._server: Any = grpc.aio.server(options=OPTIONS)
+        self._server: Any = grpc.aio.server(options=OPTIONS, interceptors=interceptors)
         add_controller: Any = controller_pb2_grpc.add_ControllerServiceServicer_to_server
         add_membership: Any = controller_pb2_grpc.add_MembershipServiceServicer_to_server
-        add_controller(ControllerService(cluster), self._server)
+        add_controller(ControllerService(cluster, metrics_address=metrics_address), self._server)
         add_membership(MembershipService(cluster), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)

@@ -118,6 +118,7 @@ class TwinHost:
     # NodeService
 
     async def describe(self) -> node_pb2.NodeInfo:
+        await self._gate("describe")
         with self._call("describe"):
             return node_pb2.NodeInfo(
                 name=self.name, version="twin", stream_version=1, memory_bytes=self.memory_bytes, cpus=1,

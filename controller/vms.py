@@ -6,9 +6,18 @@ lock. A VM with a running migration takes no verb: its state is the migration's 
 
 import asyncio
 import re
+from contextlib import suppress
 
 from controller.clock import Clock
-from controller.errors import AlreadyExists, ControllerError, InvalidArgument, NodeUnreachable, NotFound, Refused
+from controller.errors import (
+    AlreadyExists,
+    ControllerError,
+    InvalidArgument,
+    JournalFull,
+    NodeUnreachable,
+    NotFound,
+    Refused,
+)
 from controller.images import Images
 from controller.inventory import Inventory
 from controller.journal import Journal
@@ -145,7 +154,8 @@ class Vms:
         except ControllerError as error:
             if not isinstance(error, NodeUnreachable):  # else the node may have it: it is asked when it is back
                 text = f"{node} refused {spec.name}: {error}"
-                self._journal.step_vm(spec.name, "refused", kind="vm.refused", text=text, durable=True)
+                with suppress(JournalFull):  # then the reconciler finds that the node does not have it
+                    self._journal.step_vm(spec.name, "refused", kind="vm.refused", text=text, durable=True)
             raise
         return self._did(row, "placed", "vm.created", f"{spec.name} created on {node}")
 
@@ -195,7 +205,7 @@ class Vms:
         return {info.spec.name: info for info in infos}
 
     def _may(self, vm: str, verb: str) -> VmRow:
-        """The VM, if the verb is possible now."""
+        """The VM, if the verb is possible now and can be written down when it is done."""
         row = self._journal.vm(vm)
         live = self._journal.live_migration_of(vm)
         if live is not None:
@@ -204,6 +214,7 @@ class Vms:
                 f"wait for job {live.id} or cancel it: `limosa cancel {live.id}`"
             )
         step(VM, row.state, verb, what=f"VM {vm!r}")
+        self._journal.check_room()
         return row
 
     def _did(self, row: VmRow, verb: str, kind: str, text: str, *, reason: str = "") -> VmRow:
@@ -234,6 +245,8 @@ class Vms:
             create_to_first_instruction_ns=info.create_to_first_instruction_ns,
             created_unix_ns=row.created_unix_ns,
             migrations=row.migrations,
+            cpu_ns=info.cpu_ns,
+            resident_bytes=info.resident_bytes,
         )
 
 

@@ -110,7 +110,7 @@ class ListVmsReply(_message.Message):
     def __init__(self, vms: _Optional[_Iterable[_Union[Vm, _Mapping]]] = ...) -> None: ...
 
 class Vm(_message.Message):
-    __slots__ = ("spec", "state", "node", "reason", "image", "instructions", "guest_time_ns", "console_bytes", "pid", "exit_status", "job", "create_to_first_instruction_ns", "created_unix_ns", "migrations")
+    __slots__ = ("spec", "state", "node", "reason", "image", "instructions", "guest_time_ns", "console_bytes", "pid", "exit_status", "job", "create_to_first_instruction_ns", "created_unix_ns", "migrations", "cpu_ns", "resident_bytes")
     SPEC_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
@@ -125,6 +125,8 @@ class Vm(_message.Message):
     CREATE_TO_FIRST_INSTRUCTION_NS_FIELD_NUMBER: _ClassVar[int]
     CREATED_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
     MIGRATIONS_FIELD_NUMBER: _ClassVar[int]
+    CPU_NS_FIELD_NUMBER: _ClassVar[int]
+    RESIDENT_BYTES_FIELD_NUMBER: _ClassVar[int]
     spec: _common_pb2.VmSpec
     state: _common_pb2.VmState
     node: str
@@ -139,7 +141,9 @@ class Vm(_message.Message):
     create_to_first_instruction_ns: int
     created_unix_ns: int
     migrations: int
-    def __init__(self, spec: _Optional[_Union[_common_pb2.VmSpec, _Mapping]] = ..., state: _Optional[_Union[_common_pb2.VmState, str]] = ..., node: _Optional[str] = ..., reason: _Optional[str] = ..., image: _Optional[str] = ..., instructions: _Optional[int] = ..., guest_time_ns: _Optional[int] = ..., console_bytes: _Optional[int] = ..., pid: _Optional[int] = ..., exit_status: _Optional[int] = ..., job: _Optional[str] = ..., create_to_first_instruction_ns: _Optional[int] = ..., created_unix_ns: _Optional[int] = ..., migrations: _Optional[int] = ...) -> None: ...
+    cpu_ns: int
+    resident_bytes: int
+    def __init__(self, spec: _Optional[_Union[_common_pb2.VmSpec, _Mapping]] = ..., state: _Optional[_Union[_common_pb2.VmState, str]] = ..., node: _Optional[str] = ..., reason: _Optional[str] = ..., image: _Optional[str] = ..., instructions: _Optional[int] = ..., guest_time_ns: _Optional[int] = ..., console_bytes: _Optional[int] = ..., pid: _Optional[int] = ..., exit_status: _Optional[int] = ..., job: _Optional[str] = ..., create_to_first_instruction_ns: _Optional[int] = ..., created_unix_ns: _Optional[int] = ..., migrations: _Optional[int] = ..., cpu_ns: _Optional[int] = ..., resident_bytes: _Optional[int] = ...) -> None: ...
 
 class ConsoleInput(_message.Message):
     __slots__ = ("vm", "from_offset", "data")

@@ -102,7 +102,7 @@ class ImageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PushBlob(self, request_iterator, context):
-        """refused unless the bytes have the digest announced
+        """refused unless the bytes have the digest announced;
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -14,15 +14,22 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import structlog
 import uvloop
+from prometheus_client import CollectorRegistry
 
+from service import logs
+from service.endpoint import CannotListen, Endpoint
+from service.registry import new_registry
+from service.rpc import Accounting
 from storage.errors import Damaged, InvalidRequest, StorageError, StoreUnusable
 from storage.files import make_directory, write_atomically
 from storage.images import ImageStore
 from storage.local import STORE
+from storage.metrics import Metrics, watch_store
 from storage.offload import in_thread
 from storage.service import ImageService, build_server
 
@@ -32,43 +39,80 @@ log = structlog.get_logger()
 
 def main() -> int:
     """Parses the arguments and serves; the exit status."""
+    options = _arguments()
+    logs.configure(options.log_format, service="storage")
+    try:
+        uvloop.run(serve(options))
+    except StorageError as error:
+        log.error("storage.failed", error=str(error))
+        return 1
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m storage", description="Limosa's image service.")
     parser.add_argument(
         "--state", type=Path, required=True, metavar="DIR", help="state directory; the store is DIR/images"
     )
     parser.add_argument("--listen", required=True, metavar="HOST:PORT", help="where to listen; port 0 takes a free one")
     parser.add_argument("--address-file", type=Path, required=True, metavar="F", help="written when ready: host:port")
-    parser.add_argument("--log-format", choices=["text", "json"], default="text")
-    options = parser.parse_args()
-    _configure_log(options.log_format)
-    try:
-        uvloop.run(serve(options.state, options.listen, options.address_file))
-    except StorageError as error:
-        print(f"storage: {error}", file=sys.stderr)
-        return 1
-    return 0
+    parser.add_argument("--metrics", default="", metavar="HOST:PORT", help="where /metrics is served; default: nowhere")
+    parser.add_argument(
+        "--metrics-address-file", type=Path, metavar="F", help="written before the address file: host:port of /metrics"
+    )
+    parser.add_argument("--log-format", choices=logs.FORMATS, default="text")
+    return parser.parse_args()
 
 
-async def serve(state: Path, listen: str, address_file: Path) -> None:
+async def serve(options: argparse.Namespace) -> None:
     """Serves until a signal says to end."""
     ending = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
-    store = ImageStore(state / STORE)
+    store = ImageStore(options.state / STORE)
     await in_thread(_tidy, store)
-    make_directory(address_file.parent)
-    address_file.unlink(missing_ok=True)  # one that a killed process left
-    server = await build_server(ImageService(store, time.time))
+    files = [file for file in (options.address_file, options.metrics_address_file) if file is not None]
+    for file in files:
+        make_directory(file.parent)
+        file.unlink(missing_ok=True)  # one that a killed process left
+    registry = new_registry(service="storage", version=_version())
+    metrics = Metrics(registry)
+    service = ImageService(store, time.time, metrics)
+    server = await build_server(service, interceptors=[Accounting(registry)])
+    watching = asyncio.create_task(watch_store(store, metrics), name="watch the store")
+    endpoint: Endpoint | None = None
     try:
-        address = _bind(server.add_insecure_port, listen)
+        endpoint = _open_endpoint(options.metrics, registry)
+        address = _bind(server.add_insecure_port, options.listen)
         await server.start()
-        write_atomically(address_file, f"{address}\n".encode())
-        log.info("storage ready", address=address, store=str(store.root))
+        if endpoint is not None and options.metrics_address_file is not None:
+            write_atomically(options.metrics_address_file, f"{endpoint.address}\n".encode())
+        write_atomically(options.address_file, f"{address}\n".encode())
+        facts = {"metrics": endpoint.address} if endpoint is not None else {}
+        log.info("storage.ready", address=address, store=str(store.root), **facts)
         await ending.wait()
     finally:
-        address_file.unlink(missing_ok=True)
+        for file in files:
+            file.unlink(missing_ok=True)
+        watching.cancel()
         await server.stop(GRACE_S)
-        log.info("storage ended")
+        if endpoint is not None:
+            endpoint.close()
+        log.info("storage.ended")
+
+
+def _version() -> str:
+    try:
+        return metadata.version("limosa")
+    except metadata.PackageNotFoundError:
+        return ""  # run from a directory that was never installed
+
+
+def _open_endpoint(listen: str, registry: CollectorRegistry) -> Endpoint | None:
+    try:
+        return Endpoint(listen, registry) if listen else None
+    except CannotListen as error:
+        raise StoreUnusable(str(error)) from error
 
 
 def _tidy(store: ImageStore) -> None:
@@ -76,12 +120,12 @@ def _tidy(store: ImageStore) -> None:
     try:
         removed = len(store.collect_garbage(now_s=time.time()))
     except StoreUnusable as error:
-        log.warning("store is not writable", reason=str(error))
+        log.warning("store.read-only", reason=str(error))
         removed = 0
     try:
-        log.info("store opened", store=str(store.root), images=len(store.all()), garbage=removed)
+        log.info("store.opened", store=str(store.root), images=len(store.all()), garbage=removed)
     except Damaged as error:
-        log.warning("store holds a damaged image", reason=str(error))
+        log.warning("store.damaged", reason=str(error))
 
 
 def _bind(add_port: Callable[[str], int], listen: str) -> str:
@@ -93,19 +137,6 @@ def _bind(add_port: Callable[[str], int], listen: str) -> str:
         return f"{host}:{add_port(listen)}"
     except RuntimeError as error:
         raise StoreUnusable(f"{listen} cannot be listened on: is the port in use?") from error
-
-
-def _configure_log(form: str) -> None:
-    renderer = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Files by content: `blobs/sha256/<64 hex digits>`, read-only, named by what they hold.
 
 A blob is written as a draft (storage.files) and appears only when its bytes have the digest announced, so equal names
-are equal bytes and any number of writers may store the same blob at once. A blob that is stored again is written
-again: that heals a damaged one, and makes it young, which keeps the garbage collection of `storage.images` off it.
+are equal bytes and any number of writers may store the same blob at once. Storing a blob that is there makes it young,
+which keeps the garbage collection of `storage.images` off it; one that is there but damaged is written again.
 """
 
+import contextlib
 import hashlib
+import os
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
@@ -94,6 +96,14 @@ class BlobStore:
                 return path.open("rb")
         except FileNotFoundError as error:
             raise BlobNotFound(f"the store holds no file {digest}") from error
+
+    def renewed(self, digest: str) -> BlobRef | None:
+        """The blob, read and found undamaged, and young as if stored just now; None: it has to be stored."""
+        with contextlib.suppress(BlobNotFound), self.open(digest) as file:
+            if f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}" == digest:
+                os.utime(file.fileno())
+                return BlobRef(digest=digest, size_bytes=file.tell())
+        return None
 
     def verified(self, ref: BlobRef) -> Path:
         """The blob's path, after reading it all and finding it to be what the reference says."""

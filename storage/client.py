@@ -7,8 +7,10 @@ only when its bytes have the digest asked for. A draft that a killed process lef
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 import grpc
 
@@ -21,7 +23,7 @@ from storage.files import Draft, disk_errors, make_directory
 from storage.local import LocalImage, open_local_image
 from storage.names import hex_of
 from storage.offload import in_thread
-from storage.status import from_status
+from storage.status import PUSH_KEY, PUSH_KNOWN, from_status
 
 __all__ = [
     "LocalImage",
@@ -85,23 +87,34 @@ async def fetch_blob(address: str, digest: str, destination: Path) -> None:
             raise DigestMismatch(f"the image service at {address} sent sha256:{actual} for {digest}")
 
 
-async def push_blob(address: str, path: Path) -> BlobRef:
-    """Stores the file at `path` in the service."""
+async def push_blob(address: str, path: Path, on_send: Callable[[], None] | None = None) -> BlobRef:
+    """Stores the file at `path` in the service. Its bytes are sent, after `on_send`, only if they are not there yet."""
     hexadecimal = await in_thread(_hash_of, path)
     if hexadecimal is None:
         raise InvalidRequest(f"{path} is no file that could be pushed")
     with disk_errors(path):
         file = path.open("rb")
 
-    async def chunks() -> AsyncIterator[BlobChunk]:
-        yield BlobChunk(digest=f"sha256:{hexadecimal}")
-        while data := file.read(CHUNK_BYTES):
-            yield BlobChunk(data=data)
-
     with file:
         async with _service(address) as service:
-            ref: BlobRef = await service.PushBlob(chunks())
+            call = service.PushBlob()
+            await call.write(BlobChunk(digest=f"sha256:{hexadecimal}"))
+            if (PUSH_KEY, PUSH_KNOWN) not in tuple(await call.initial_metadata()):
+                if on_send is not None:
+                    on_send()
+                await _send(call, file)
+            ref: BlobRef = await call
             return ref
+
+
+async def _send(call: Any, file: BufferedReader) -> None:
+    """All the bytes; a service that has seen enough says why as its answer to the call, not here."""
+    try:
+        while data := file.read(CHUNK_BYTES):
+            await call.write(BlobChunk(data=data))
+        await call.done_writing()
+    except asyncio.InvalidStateError:
+        return
 
 
 async def _receive(address: str, digest: str, draft: Draft) -> str:

@@ -59,16 +59,15 @@ class ImageStore:
 
     def all(self) -> list[Image]:
         """All images by name. A damaged record is an error that names its file, not a gap in the list."""
-        try:
-            with disk_errors(self._images):
-                names = sorted(os.listdir(self._images))
-        except FileNotFoundError:
-            return []  # nothing was ever put here
         images = []
-        for name in names:
+        for name in self._records():
             with contextlib.suppress(FileNotFoundError):  # removed since the directory was read
                 images.append(_parse(self._images / name))
         return images
+
+    def count(self) -> int:
+        """How many images there are, damaged ones too; no record is read."""
+        return len(self._records())
 
     def remove(self, name: str, *, now_s: float) -> list[str]:
         """Removes the image with the blobs that only it named, and garbage; returns the removed blobs' digests."""
@@ -109,6 +108,13 @@ class ImageStore:
     def _prepare(self) -> None:
         self.blobs.prepare()
         make_directory(self._images)
+
+    def _records(self) -> list[str]:
+        try:
+            with disk_errors(self._images):
+                return sorted(os.listdir(self._images))
+        except FileNotFoundError:
+            return []  # nothing was ever put here
 
     def _record(self, name: str) -> Path:
         return self._images / f"{checked_name(name)}.json"

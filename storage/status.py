@@ -10,6 +10,7 @@ from storage import errors
 from storage.errors import StorageError
 
 KIND = "limosa-error"
+PUSH_KEY, PUSH_KNOWN, PUSH_SEND = "limosa-push", "known", "send"  # what becomes of a push that has announced its digest
 _CODES: dict[type[StorageError], grpc.StatusCode] = {
     errors.InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
     errors.DigestMismatch: grpc.StatusCode.INVALID_ARGUMENT,

@@ -5,15 +5,17 @@ Files of one's own are pushed to the image store by content, so that any node ca
 """
 
 import secrets
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from controller.cli import storage_access
-from controller.cli.options import Controller, Output
+from controller.cli.options import Controller, Output, Storage
 from controller.cli.output import Format
-from controller.cli.session import CREATE_TIMEOUT_S, Session, connect
+from controller.cli.session import CREATE_TIMEOUT_S, connect
 from controller.cli.units import parse_size
 from controller.cli.vm import show
 from controller.errors import Usage
@@ -52,6 +54,7 @@ def create(
     ] = None,
     start: Annotated[bool, typer.Option("--start", help="Boot it at once.")] = False,
     controller: Controller = None,
+    storage: Storage = None,
     output: Output = Format.NAME,
 ) -> None:
     """Create a VM. Without --image, --kernel or --bios it boots the built-in guest.
@@ -67,7 +70,8 @@ def create(
     spec = common_pb2.VmSpec(name=name, vmm=vmm, clock=clock, memory_bytes=parse_size(memory) if memory else 0)
     spec.exit_port = _port(exit_port) if exit_port else 0
     with connect(controller) as session:
-        boot = _boot(session, image=image, kernel=kernel, initrd=initrd, bios=bios, command_line=command_line)
+        files = partial(storage_access.service_of, session, storage)
+        boot = _boot(files, image=image, kernel=kernel, initrd=initrd, bios=bios, command_line=command_line)
         if boot is not None:
             spec.boot.CopyFrom(boot)
         request = controller_pb2.CreateVmRequest(
@@ -86,7 +90,7 @@ def boot_kind(content: bytes, path: Path) -> str:
 
 
 def _boot(
-    session: Session,
+    service: Callable[[], storage_access.Service],
     *,
     image: str | None,
     kernel: Path | None,
@@ -94,26 +98,29 @@ def _boot(
     bios: Path | None,
     command_line: str | None,
 ) -> "common_pb2.BootSource | None":
-    """What to boot, if more is to be said than the image's name; files are in the store when this returns."""
+    """What to boot, if more is to be said than the image's name; files are in the store when this returns.
+
+    The built-in guest is no file: then nobody asks where the store is.
+    """
     from protos import common_pb2
 
     boot = common_pb2.BootSource()
     if image is not None:
         if command_line is None:
             return None
-        boot.CopyFrom(storage_access.image(session, image).boot)
+        boot.CopyFrom(storage_access.image(service(), image).boot)
     elif bios is not None:
-        boot.bios.rom.CopyFrom(storage_access.push(session, bios))
+        boot.bios.rom.CopyFrom(storage_access.push_file(service(), bios))
     elif kernel is None:
         boot.multiboot.SetInParent()
     elif boot_kind(_head(kernel), kernel) == "multiboot":
         if initrd is not None:
             raise Usage(f"{kernel} is a Multiboot kernel, and --initrd is for Linux")
-        boot.multiboot.kernel.CopyFrom(storage_access.push(session, kernel))
+        boot.multiboot.kernel.CopyFrom(storage_access.push_file(service(), kernel))
     else:
-        boot.linux.kernel.CopyFrom(storage_access.push(session, kernel))
+        boot.linux.kernel.CopyFrom(storage_access.push_file(service(), kernel))
         if initrd is not None:
-            boot.linux.initrd.CopyFrom(storage_access.push(session, initrd))
+            boot.linux.initrd.CopyFrom(storage_access.push_file(service(), initrd))
     _set_command_line(boot, command_line)
     return boot
 

@@ -1,4 +1,4 @@
-"""`limosa`: the command line. Puts the commands together and turns every error into a sentence and an exit status.
+"""The command line. Puts the commands together and turns every error into a sentence and an exit status.
 
     0 ok · 1 error · 2 usage · 3 not found · 4 refused, nothing changed · 5 migration failed, runs on source ·
     6 cancelled, runs on source · 7 did not converge, runs on source · 8 lost or unknown ·
@@ -14,9 +14,12 @@ from collections.abc import Sequence
 
 import typer
 
-from controller.cli import boot, console, create, demo, down, image, look, migrate, status, up, vm
+from controller.cli import boot, console, create, demo, down, image, look, migrate, nodes, status, top, up, vm
+from controller.cli.options import Controller, Storage
 from controller.cli.output import message
-from controller.errors import EXIT_INTERRUPTED, EXIT_OK, ControllerError, outcome_of
+from controller.errors import EXIT_INTERRUPTED, EXIT_OK, ControllerError, Usage, outcome_of
+
+OF_THIS_MACHINE = ("up", "down", "demo", "boot")
 
 app = typer.Typer(
     name="limosa",
@@ -27,13 +30,17 @@ app = typer.Typer(
     help="Limosa: run virtual machines on several nodes, move them live, and see what it cost.",
     epilog="Begin with `limosa demo`, or `limosa up --nodes 2` and `limosa create web --start`.",
 )
-for part in (up, down, status, demo, look, create, vm, console, migrate, image, boot):
+for part in (up, down, status, top, demo, nodes, look, create, vm, console, migrate, image, boot):
     part.register(app)
 
 
-def main() -> None:
-    """The entry point."""
-    sys.exit(run())
+@app.callback()
+def everywhere(context: typer.Context, controller: Controller = None, storage: Storage = None) -> None:
+    """What every command may be told before its name; options.py hands it on to those that ask."""
+    if context.invoked_subcommand in OF_THIS_MACHINE and (controller or storage):
+        raise Usage(
+            f"`limosa {context.invoked_subcommand}` works on this machine only; leave --controller and --storage out"
+        )
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -54,4 +61,4 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run())

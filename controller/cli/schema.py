@@ -34,6 +34,8 @@ def vm_row(vm: controller_pb2.Vm) -> Row:
         "guest_time_ns": vm.guest_time_ns,
         "console_bytes": vm.console_bytes,
         "pid": vm.pid,
+        "cpu_ns": vm.cpu_ns,
+        "resident_bytes": vm.resident_bytes,
         "job": vm.job,
         "migrations": vm.migrations,
         "create_to_first_instruction_ns": vm.create_to_first_instruction_ns,
@@ -55,6 +57,7 @@ def node_row(node: controller_pb2.Node) -> Row:
         "cpus": node.cpus,
         "vms": node.vms,
         "version": node.version,
+        "metrics": node.metrics_address,
         "joined": moment(node.joined_unix_ns),
     }
 
@@ -81,6 +84,7 @@ def job_row(job: controller_pb2.Job) -> Row:
         "pages_normal": record.pages_normal,
         "pages_zero": record.pages_zero,
         "pages_remaining": job.pages_remaining,
+        "bytes_per_s": job.bytes_per_s,
         "digest": record.digest,
         "rounds": [round_row(entry) for entry in record.rounds],
         "started": moment(record.started_unix_ns),

@@ -33,6 +33,7 @@ class Part:
     pid: int
     start_ticks: int
     address: str = ""
+    metrics: str = ""  # host:port of its /metrics
 
 
 @dataclass(slots=True)

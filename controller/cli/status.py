@@ -17,6 +17,7 @@ PARTS = (
     Column("PROCESS", "process"),
     Column("PID", "pid", right=True),
     Column("ADDRESS", "address", lambda address: address or "-"),
+    Column("METRICS", "metrics", lambda address: address or "-"),
 )
 
 
@@ -58,6 +59,7 @@ def _parts(address: str) -> list[dict[str, Any]]:
             "process": "alive" if alive(Process(part.pid, part.start_ticks)) else "dead",
             "pid": part.pid,
             "address": part.address,
+            "metrics": part.metrics,
         }
         for part in cluster.parts.values()
     ]
@@ -68,6 +70,8 @@ def _row(cluster_id: str, address: str, parts: list[dict[str, Any]], reply: Any)
         "cluster_id": cluster_id,
         "controller": address,
         "storage": reply.storage_address if reply is not None else "",
+        "storage_state": reply.storage_state if reply is not None else "",
+        "metrics": reply.metrics_address if reply is not None else "",
         "version": reply.version if reply is not None else "",
         "nodes": reply.nodes if reply is not None else 0,
         "vms": reply.vms if reply is not None else 0,
@@ -80,7 +84,8 @@ def _text(row: dict[str, Any]) -> str:
     pairs = [
         ("cluster", row["cluster_id"]),
         ("controller", row["controller"]),
-        ("storage", row["storage"]),
+        ("storage", ", ".join(filter(None, (row["storage"], row["storage_state"])))),
+        ("metrics", row["metrics"]),
         ("nodes ready", str(row["nodes"])),
         ("vms", str(row["vms"])),
         ("jobs running", str(row["jobs_running"])),

@@ -44,6 +44,7 @@ class Starting:
     part: Part
     log: Path
     address_file: Path
+    metrics_file: Path
     began: float
 
 
@@ -159,6 +160,10 @@ def _node_arguments(state: StateDir, cluster: ClusterFile, name: str) -> list[st
     ]
 
 
+def _metrics_file(state: StateDir, name: str) -> Path:
+    return state.addresses / f"{name}.metrics"
+
+
 def _old_address(cluster: ClusterFile, name: str) -> str:
     part = cluster.parts.get(name)
     return part.address if part is not None and part.address else f"{HOST}:0"
@@ -166,11 +171,17 @@ def _old_address(cluster: ClusterFile, name: str) -> str:
 
 def _start(state: StateDir, cluster: ClusterFile, name: str, kind: str, arguments: list[str]) -> Starting:
     """Start one part and write it down."""
-    address_file, log = state.addresses / name, state.logs / f"{name}.log"
-    address_file.unlink(missing_ok=True)
+    address_file, metrics_file = state.addresses / name, _metrics_file(state, name)
+    log = state.logs / f"{name}.log"
+    for file in (address_file, metrics_file):
+        file.unlink(missing_ok=True)
     process = spawn(
         kind,
-        [*arguments, "--address-file", str(address_file)],
+        [
+            *arguments,
+            *("--address-file", str(address_file)),
+            *("--metrics", f"{HOST}:0", "--metrics-address-file", str(metrics_file)),
+        ],
         log=log,
         cluster_id=cluster.id,
         state=state.root,
@@ -180,14 +191,14 @@ def _start(state: StateDir, cluster: ClusterFile, name: str, kind: str, argument
     )
     cluster.parts[name] = part
     state.save(cluster)
-    return Starting(part, log, address_file, time.monotonic())
+    return Starting(part, log, address_file, metrics_file, time.monotonic())
 
 
 def _await_service(state: StateDir, cluster: ClusterFile, starting: Starting, say: Say) -> None:
     """Storage or controller: until its address is known and its health is good."""
 
     def ready() -> bool:
-        return starting.address_file.exists() and serving(_address(starting), timeout_s=1.0)
+        return starting.address_file.exists() and serving(_read(starting.address_file), timeout_s=1.0)
 
     _await(starting, ready, SERVICE_WAIT_S, say)
     _known(state, cluster, starting, say)
@@ -202,9 +213,9 @@ def _await_nodes(state: StateDir, cluster: ClusterFile, wanted: list[str], start
 
         def joined(name: str) -> bool:
             reply = session.call("ListNodes", controller_pb2.ListNodesRequest())
-            address = next((s for s in starting if s.part.name == name), None)
+            new = next((s for s in starting if s.part.name == name), None)
             return any(
-                node.name == name and node.state == "ready" and (address is None or _address(address) == node.address)
+                node.name == name and node.state == "ready" and (new is None or _read(new.address_file) == node.address)
                 for node in reply.nodes
             )
 
@@ -212,8 +223,8 @@ def _await_nodes(state: StateDir, cluster: ClusterFile, wanted: list[str], start
             _await(entry, lambda entry=entry: joined(entry.part.name), NODE_WAIT_S, say)  # type: ignore[misc]
             _known(state, cluster, entry, say)
         for name in wanted:
-            log, now = state.logs / f"{name}.log", time.monotonic()
-            running = Starting(cluster.parts[name], log, state.addresses / name, now)
+            part, log, file = cluster.parts[name], state.logs / f"{name}.log", state.addresses / name
+            running = Starting(part, log, file, _metrics_file(state, name), time.monotonic())
             _await(running, lambda name=name: joined(name), SERVICE_WAIT_S, say)  # type: ignore[misc]
     finally:
         session.close()
@@ -236,8 +247,8 @@ def _await(starting: Starting, ready: Callable[[], bool], bound_s: float, say: S
 
 
 def _known(state: StateDir, cluster: ClusterFile, starting: Starting, say: Say) -> None:
-    """The part is ready: write its address down."""
-    part = replace(starting.part, address=_address(starting))
+    """The part is ready: write its addresses down."""
+    part = replace(starting.part, address=_read(starting.address_file), metrics=_read(starting.metrics_file))
     cluster.parts[part.name] = part
     state.save(cluster)
     took = format_ns(int((time.monotonic() - starting.began) * 1e9))
@@ -249,9 +260,10 @@ def _failure(starting: Starting, what: str) -> str:
     return f"{starting.part.name} {what}; the end of its log:\n{last}"
 
 
-def _address(starting: Starting) -> str:
+def _read(address_file: Path) -> str:
+    """The address that a part has written; "" if it has not."""
     try:
-        return starting.address_file.read_text().strip()
+        return address_file.read_text().strip()
     except FileNotFoundError:
         return ""
 

@@ -22,7 +22,8 @@ DESCRIBE_S = 5.0
 
 
 class HostedVm:
-    def __init__(self, spec: VmSpec, *, request_id: str, publish: Callable[[NodeEvent], None]) -> None:
+    def __init__(self, spec: VmSpec, *, request_id: str, publish: Callable[[NodeEvent, str], None]) -> None:
+        """`publish` hears each change, with the id of the migration that it belongs to, or ""."""
         self.spec = spec
         self.request_id = request_id
         self.state = State.BUILDING
@@ -60,16 +61,33 @@ class HostedVm:
     def apply(self, event: Event, reason: str = "") -> None:
         """Change the state and tell the watchers."""
         self.require(event)
+        begun = self.migration_id
         self.state = after(self.state, event)
         self.reason = reason
-        self._publish(self.event())
+        self._publish(self.event(), begun or self.migration_id)
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """For the log."""
+        return log_ids(self.name, self.migration_id)
 
     def event(self) -> NodeEvent:
         return NodeEvent(vm=self.name, state=REPORTED_AS[self.state], reason=self.reason)
 
+    @property
+    def last(self) -> VmInfo:
+        """What its domain last said of the machine; empty until it has. Never changed, so any thread may read it."""
+        return self._last
+
     def remember(self, info: VmInfo) -> None:
-        """Keep what the domain last said of its machine; it may be all there is to say later."""
-        self._last = info
+        """Keep what the domain said of its machine; it may be all there is to say later. What an answer brought sooner
+        than an earlier notice is not undone by that notice: figures that count must not step back."""
+        if info.cpu_ns >= self._last.cpu_ns:
+            self._last = info
+
+    def forget(self) -> None:
+        """What was said so far was of another machine."""
+        self._last = VmInfo()
 
     async def describe(self) -> VmInfo:
         """Its present description; the domain's figures are the last known ones if it does not answer."""
@@ -98,5 +116,17 @@ class HostedVm:
         link, self.link, self.notices = self.link, None, None
         if link is not None:
             await link.kill()
+            self._last = _without_process(self._last)
         self.memory_reserved = 0
         self.console.close(closing)
+
+
+def log_ids(vm: str, migration_id: str) -> dict[str, str]:
+    return {"vm": vm, "migration": migration_id} if migration_id else {"vm": vm}
+
+
+def _without_process(info: VmInfo) -> VmInfo:
+    left = VmInfo()
+    left.CopyFrom(info)
+    left.resident_bytes = 0
+    return left

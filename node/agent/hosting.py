@@ -11,11 +11,12 @@ from collections.abc import Callable
 
 import structlog
 
+from node.agent import migration_log
 from node.agent.blobs import BlobCache
 from node.agent.console import ConsoleMirror
 from node.agent.domain_link import DomainLink
 from node.agent.errors import AlreadyExists, DomainDied, FailedPrecondition, NodeError, NotFound, ResourceExhausted
-from node.agent.hosted_vm import HostedVm
+from node.agent.hosted_vm import HostedVm, log_ids
 from node.agent.notices import Death, Notice, Notices
 from node.agent.specification import check, files
 from node.agent.template import Template
@@ -41,15 +42,23 @@ class Hosting:
         memory_bytes: int,
         monotonic_ns: Callable[[], int],
         unix_ns: Callable[[], int],
+        on_started: Callable[[int], None],
     ) -> None:
+        """`on_started` hears for each start how many nanoseconds it took from nothing to the first instruction."""
         self.vms: dict[str, HostedVm] = {}
         self.watchers = Watchers()
         self.memory_bytes = memory_bytes
         self.now_ns = monotonic_ns
+        self.domain_deaths = 0  # that nobody asked for
         self._unix_ns = unix_ns
+        self._on_started = on_started
         self._template = template
         self._blobs = blobs
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def memory_reserved(self) -> int:
+        return sum(vm.memory_reserved for vm in list(self.vms.values()))
 
     def vm(self, name: str) -> HostedVm:
         try:
@@ -88,6 +97,7 @@ class Hosting:
             await self._start(vm)
             vm.create_to_first_instruction_ns = vm.building_ns + self.now_ns() - began
             vm.building_ns = 0
+            self._on_started(vm.create_to_first_instruction_ns)
             vm.apply(Event.START)
             return await vm.describe()
 
@@ -199,6 +209,7 @@ class Hosting:
             await notices.settled()  # "ready" or "failed", if the domain said so before it answered
         async with vm.lock:
             migration.verdict = "cancelled"
+            migration_log.step("cancelled", migration.migration_id, vm.name)
             if vm.state in (State.DECIDING, State.LOST):
                 vm.apply(Event.CANCEL)
 
@@ -218,12 +229,13 @@ class Hosting:
         except BaseException:
             await vm.end_process("stopped")
             raise
+        vm.forget()
 
     def _built(self) -> list[HostedVm]:
         return [vm for vm in self.vms.values() if vm.state is not State.BUILDING]
 
     def _reserve(self, vm: HostedVm) -> None:
-        free = self.memory_bytes - sum(other.memory_reserved for other in self.vms.values())
+        free = self.memory_bytes - self.memory_reserved
         wanted = vm.spec.memory_bytes
         if wanted > free:
             raise ResourceExhausted(
@@ -243,7 +255,7 @@ class Hosting:
             try:
                 await self._believe(vm, notice)
             except Exception as error:  # a domain that reports what cannot be is broken: its death is the next notice
-                log.exception("domain.impossible", vm=vm.name, error=str(error))
+                log.exception("domain.impossible", **vm.ids, error=str(error))
                 await vm.process.kill()
 
     async def _believe(self, vm: HostedVm, report: Envelope) -> None:
@@ -259,7 +271,8 @@ class Hosting:
 
     async def _process_died(self, vm: HostedVm, how: str) -> None:
         reason = f"its process {how}"
-        log.error("domain.died", vm=vm.name, how=how)
+        self.domain_deaths += 1
+        log.error("domain.died", **vm.ids, how=how)
         if vm.outgoing is not None:
             vm.outgoing.fail("internal", f"VM {vm.name!r} crashed: {reason}")
         vm.require(Event.DOMAIN_DIED)
@@ -280,6 +293,7 @@ class Hosting:
         kind = event.WhichOneof("event")
         if vm.state is State.INCOMING:
             assert kind == "failed", f"a target domain reports only failure, not {kind!r}"
+            migration_log.target_failed(vm.incoming_id, vm.name, event.failed)
             await self.remove(vm, Event.ABORT, f"its migration failed: {event.failed.error}")
             return
         if vm.outgoing is None:
@@ -290,7 +304,8 @@ class Hosting:
             vm.apply(Event.MIGRATION_FAILED)
         vm.outgoing.take(event)
 
-    def _publish(self, event: NodeEvent) -> None:
+    def _publish(self, event: NodeEvent, migration_id: str) -> None:
         event.unix_ns = self._unix_ns()
-        log.info("vm.state", vm=event.vm, state=common_pb2.VmState.Name(event.state), reason=event.reason)
+        ids, state = log_ids(event.vm, migration_id), common_pb2.VmState.Name(event.state)
+        log.info("vm.state", **ids, state=state, reason=event.reason)
         self.watchers.publish(event)

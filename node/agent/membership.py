@@ -2,6 +2,11 @@
 
 The controller's first notice tells where the storage service is. When the call ends, for whatever reason, the node says
 so and joins again, after a pause that doubles up to `PAUSE_MOST_S`; its VMs run on meanwhile.
+
+A controller that turns a newcomer away, for its token or its name, will not think better of it: the node ends, before
+it has any VM. One that was a member before, and is turned away when it comes back, keeps its VMs and goes on asking.
+
+How soon each side misses the other: `service.keepalive`.
 """
 
 import asyncio
@@ -11,20 +16,17 @@ from collections.abc import Callable
 import grpc
 import structlog
 
+from node.agent.errors import EXIT_NAME_TAKEN, EXIT_WRONG_TOKEN, CannotServe
 from protos import controller_pb2, controller_pb2_grpc
+from service import keepalive
+from service.token import KEY
 
 log = structlog.get_logger()
 
 PAUSE_FIRST_S = 0.2
 PAUSE_MOST_S = 5.0
-TOKEN_KEY = "limosa-token"
-CHANNEL_OPTIONS = [
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.enable_retries", 0),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-]
+FINAL = {grpc.StatusCode.UNAUTHENTICATED: EXIT_WRONG_TOKEN, grpc.StatusCode.ALREADY_EXISTS: EXIT_NAME_TAKEN}
+CHANNEL_OPTIONS = (*keepalive.CLIENT_OPTIONS, ("grpc.enable_retries", 0), ("grpc.max_reconnect_backoff_ms", 2_000))
 
 
 async def keep_joined(
@@ -33,19 +35,22 @@ async def keep_joined(
     request: controller_pb2.JoinRequest,
     on_notice: Callable[[controller_pb2.ControllerNotice], None],
 ) -> None:
-    """Join, and join again; until cancelled."""
+    """Join, and join again; until cancelled, or refused before the first notice: then CannotServe is raised."""
     pause_s = PAUSE_FIRST_S
+    member = False
     async with grpc.aio.insecure_channel(controller, options=CHANNEL_OPTIONS) as channel:
         stub = controller_pb2_grpc.MembershipServiceStub(channel)  # type: ignore[no-untyped-call]
         while True:
             try:
-                async for notice in stub.Join(request, metadata=((TOKEN_KEY, token),), wait_for_ready=False):
+                async for notice in stub.Join(request, metadata=((KEY, token),), wait_for_ready=False):
                     if pause_s != 0:
                         log.info("cluster.joined", controller=controller, cluster=notice.cluster_id)
-                    pause_s = 0
+                    pause_s, member = 0, True
                     on_notice(notice)
                 why = "the controller ended the call"
             except grpc.aio.AioRpcError as error:
+                if not member and error.code() in FINAL:
+                    raise CannotServe(error.details() or "", exit_status=FINAL[error.code()]) from None
                 why = f"{error.code().name}: {error.details()}"
             pause_s = min(max(2 * pause_s, PAUSE_FIRST_S), PAUSE_MOST_S)
             wait_s = pause_s * random.uniform(0.75, 1.25)

@@ -12,6 +12,7 @@ import secrets
 from collections import OrderedDict
 from typing import TypeVar
 
+from node.agent import migration_log
 from node.agent.errors import FailedPrecondition, InvalidArgument, NotFound
 from node.agent.hosted_vm import HostedVm
 from node.agent.hosting import Hosting
@@ -81,6 +82,7 @@ class Migrations:
                     raise FailedPrecondition(f"migration {migration_id} was never prepared on this node")
                 async with record.vm.lock:
                     record.resume_ns = await self._run(record.vm, migration_id, began)
+                migration_log.step("activated", migration_id, record.vm.name, resume_ns=record.resume_ns)
             return record.resume_ns
 
     async def abort(self, migration_id: str) -> None:
@@ -94,6 +96,7 @@ class Migrations:
                 async with record.vm.lock:
                     if record.vm.state is not State.GONE:
                         await self._hosting.remove(record.vm, Event.ABORT, "its migration was aborted")
+                        migration_log.step("aborted", migration_id, record.vm.name)
 
     async def migrate_out(self, request: MigrateOutRequest) -> OutgoingMigration:
         """Begin to move a running VM, or find the migration that has begun."""
@@ -110,6 +113,7 @@ class Migrations:
                 return known
             vm.require(Event.MIGRATE)
             migration = OutgoingMigration(request)
+            migration_log.began(request)
             vm.outgoing = migration
             vm.apply(Event.MIGRATE)
             try:
@@ -148,6 +152,7 @@ class Migrations:
             async with vm.lock:
                 if vm.state is not State.GONE:
                     await self._hosting.remove(vm, Event.RELEASE, "moved", closing="moved")
+                    migration_log.step("released", migration_id, vm.name)
         migration.verdict = "released"
 
     async def _run(self, vm: HostedVm, migration_id: str, began_ns: int) -> int:
@@ -156,6 +161,7 @@ class Migrations:
         vm.require(Event.ACTIVATE)
         await vm.process.ask(activate=migration_id)
         resume_ns = self._hosting.now_ns() - began_ns
+        vm.forget()  # an empty machine described itself before the state arrived
         vm.apply(Event.ACTIVATE)
         await vm.process.ask(console_attach=0)
         return resume_ns
@@ -173,4 +179,5 @@ class Migrations:
                 raise
             vm.incoming_id = migration_id
             vm.apply(Event.EXPECT)
+        migration_log.step("prepared", migration_id, spec.name, host=self._advertise_host, port=listening.port)
         return vm, PrepareIncomingReply(host=self._advertise_host, port=listening.port, token=token)

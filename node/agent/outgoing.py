@@ -8,6 +8,7 @@ Between two of them only the newest progress is worth hearing.
 import asyncio
 from collections.abc import AsyncIterator
 
+from node.agent import migration_log
 from protos.node_pb2 import Failed, MigrateOutRequest, MigrationEvent
 
 LAST = ("ready_to_commit", "failed")
@@ -39,6 +40,7 @@ class OutgoingMigration:
         if self.ended:
             return
         kind = event.WhichOneof("event") or ""
+        migration_log.source_event(self.request, event)
         if kind == "progress":
             self._progress = event
         else:

@@ -43,6 +43,7 @@ class Template:
         self._control: Control | None = None  # of the template that is ready
         self._changed = asyncio.Condition()
         self._early_deaths = 0
+        self.restarts = 0
         self._forking = asyncio.Lock()
         self._keeping: asyncio.Task[None] | None = None
         self._domains: set[int] = set()
@@ -109,6 +110,7 @@ class Template:
             pause_s = min(RESTART_FIRST_S * 2**self._early_deaths, RESTART_MOST_S)
             await asyncio.sleep(pause_s)
             children.reap_strays(self._domains)
+            self.restarts += 1
 
     async def _run_once(self) -> None:
         """Run one template process from its start to its end."""

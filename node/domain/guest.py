@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from node.domain.machinery import GuestMachine, GuestStopped, Machinery, Refused
+from node.memory.ram import PageNumbers
 
 T = TypeVar("T")
 FIRST_INSTRUCTION_S = 30.0
@@ -22,6 +23,7 @@ class Guest:
         self.stopped: asyncio.Future[GuestStopped] = self._loop.create_future()
         self._running = self._loop.create_future()
         self.started = False
+        self.dirty_pages_found = 0  # by all collections
         self._thread = kind.thread(machine, self._on_stopped, self._on_first_instruction)
 
     async def start(self) -> None:
@@ -53,6 +55,13 @@ class Guest:
     def serial_input(self, data: bytes) -> None:
         self._require_started()
         self._thread.serial_input(data)
+
+    def collect_dirty(self) -> PageNumbers:
+        """The pages written since the last collection; the guest stands still for the look."""
+        with self.held():
+            pages = self.machine.collect_dirty()
+        self.dirty_pages_found += len(pages)
+        return pages
 
     def held(self) -> AbstractContextManager[object]:
         """A moment in which the guest does not execute, whether it was running or not."""

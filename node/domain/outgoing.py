@@ -157,8 +157,7 @@ class MovingGuest:
             self._guest.machine.start_tracking()
 
     def collect_dirty(self) -> PageNumbers:
-        with self._guest.held():
-            return self._guest.machine.collect_dirty()
+        return self._guest.collect_dirty()
 
     def stop_tracking(self) -> None:
         with self._guest.held():

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 import uvloop
 
 from node.boot.entry import BootError
-from node.domain import boot_files
+from node.domain import boot_files, figures
 from node.domain.console_pump import ConsolePump
 from node.domain.framing import Channel, FramingError
 from node.domain.guest import Guest
@@ -63,6 +63,7 @@ class Domain:
         self._incoming: Incoming | None = None
         self._outgoing: Outgoing | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._telling: asyncio.Task[None] | None = None
 
     async def serve(self) -> None:
         """Answer until the channel ends."""
@@ -99,6 +100,7 @@ class Domain:
 
     async def _start(self, _: object) -> dict[str, Any]:
         await self._machine().start()
+        self._tell_figures()
         return {"done": Done()}
 
     async def _pause(self, _: object) -> dict[str, Any]:
@@ -153,6 +155,7 @@ class Domain:
         if self._incoming is None or self._incoming.migration_id != migration_id:
             raise Refused("failed-precondition", f"this domain expects no migration {migration_id}")
         await self._incoming.activate()
+        self._tell_figures()
         return {"done": Done()}
 
     def _machine(self) -> Guest:
@@ -161,13 +164,21 @@ class Domain:
         return self._guest
 
     def _info(self) -> VmInfo:
-        machine = self._machine().machine
-        return VmInfo(
-            instructions=machine.instructions,
-            guest_time_ns=machine.now,
-            console_bytes=machine.console.total,
-            pid=os.getpid(),
-        )
+        return figures.figures(self._machine())
+
+    def _tell_figures(self) -> None:
+        """From now on, unasked: so whoever wants to know how the guest does need not ask, nor wait."""
+        if self._telling is None:
+            self._telling = asyncio.create_task(self._keep_telling(), name="figures")
+
+    async def _keep_telling(self) -> None:
+        told = VmInfo()
+        while True:
+            await asyncio.sleep(figures.EVERY_S)
+            now = self._info()
+            if figures.news(told, now):
+                self._notify(info=now)
+                told = now
 
     async def _report_stop(self, guest: Guest) -> None:
         """When the guest will not run on: its last output, its last description, then why."""
@@ -176,11 +187,9 @@ class Domain:
             await self._outgoing.guest_stopped(stopped.text or stopped.kind)
         if self._pump is not None:
             await self._pump.flush()
-        info = self._info()
-        info.exit_status = stopped.exit_status
         crashed = stopped.kind in CRASHES
         state = common_pb2.VM_STATE_CRASHED if crashed else common_pb2.VM_STATE_STOPPED
-        self._notify(info=info)
+        self._notify(info=self._info())
         self._notify(state_changed=NodeEvent(state=state, reason=stopped.text or stopped.kind))
 
     async def _send_console(self, output: ConsoleOutput) -> None:

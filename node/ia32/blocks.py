@@ -201,15 +201,14 @@ def note(c: Cpu, m: Machine, e: Op) -> None:
 
 @jitted
 def heat(m: Machine, key: int) -> int:
-    """How often the block with this key has been executed, up to `m.patience`; 0: never. Also asked while the guest
-    runs, when chains change under the reader: hence no loop without a bound."""
+    """How often the block with this key has been entered by the interpreter; 0: never. Also asked while the guest runs,
+    when chains change under the reader: hence no loop without a bound."""
     index = peek32(m.block_table + bucket_of(key))
     for _ in range(64):
         if index == 0 or index > BLOCKS_CAPACITY:
             return 0
         block = block_numbered(m, index)
         if block.key == key:
-            waits = int(op_at(block.ops).disp)
-            return m.patience - waits if waits <= m.patience else m.patience
+            return (m.patience - int(op_at(block.ops).disp)) & M32  # the counter goes on below zero
         index = block.bucket_next
     return 0

@@ -239,6 +239,7 @@ class Machine:
         return pages
 
     def stats(self) -> dict[str, int]:
+        """What has been counted since this machine was built; callable while the guest executes."""
         m = self.processor.machine
         return {
             "instructions": self.instructions,
@@ -248,5 +249,5 @@ class Machine:
             "exceptions": int(m.exceptions),
             "interrupts": int(m.interrupts),
             **self.processor.engine.stats(),
-            **{f"exits_{name}": count for name, count in sorted(self.exits.items())},
+            **{f"exits_{name}": count for name, count in sorted(dict(self.exits).items())},
         }

@@ -38,6 +38,7 @@ def test_the_exit_statuses_are_those_that_are_documented() -> None:
         "AlreadyExists": 4,
         "InvalidArgument": 4,
         "Exhausted": 4,
+        "JournalFull": 4,
         "MigrationFailed": 5,
         "MigrationCancelled": 6,
         "Unconverged": 7,

@@ -154,7 +154,7 @@ async def test_destroying_a_vm_of_a_node_that_is_gone_works_and_is_made_good_whe
 async def test_joining_needs_the_token(tmp_path: Path) -> None:
     async with twin_cluster(tmp_path) as c:
         join = controller_pb2.JoinRequest(name="n9", address="h:1")
-        with pytest.raises(Exception, match="wrong token"):
+        with pytest.raises(Exception, match="wrong token; give it by --token-file"):
             await anext(c.cluster.membership.join(join, "guess"))
         assert "n9" not in [n.name for n in c.cluster.nodes()]
 

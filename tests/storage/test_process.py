@@ -57,7 +57,7 @@ async def test_it_serves_and_ends_cleanly_on_sigterm(state: Path, tmp_path: Path
     status, log = storage.end()
     assert status == 0 and not storage.address_file.exists()
     events = [json.loads(line)["event"] for line in log.splitlines()]
-    assert events[-1] == "storage ended" and "storage ready" in events
+    assert events[-1] == "storage.ended" and "storage.ready" in events
     assert client.open_local_image(state, "a").kernel.read_bytes() == (tmp_path / "vmlinuz").read_bytes()
 
 

@@ -17,7 +17,7 @@ COMPILED_S = 500.0
 
 def boot_command(state: Path, *options: str) -> list[str]:
     # `limosa boot` takes its state directory from the environment; env(1) makes that part of the command.
-    limosa = [sys.executable, "-m", "controller.cli.main", "boot"]
+    limosa = [sys.executable, "-m", "controller.cli.entry", "boot"]
     return ["env", f"LIMOSA_STATE_DIR={state}", *limosa, *options]
 
 

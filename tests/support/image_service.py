@@ -4,9 +4,13 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry
+
 from protos.common_pb2 import BlobRef, BootSource, LinuxBoot
 from protos.storage_pb2 import Image
+from service.rpc import Accounting
 from storage.images import ImageStore
+from storage.metrics import Metrics
 from storage.service import ImageService, build_server
 
 WAIT_S = 20
@@ -14,11 +18,18 @@ WAIT_S = 20
 
 @contextlib.asynccontextmanager
 async def image_service(
-    root: Path, *, idle_s: float = 10, blob_bytes_max: int = 64 << 20, now_s: float = 0
+    root: Path,
+    *,
+    idle_s: float = 10,
+    blob_bytes_max: int = 64 << 20,
+    now_s: float = 0,
+    registry: CollectorRegistry | None = None,
 ) -> AsyncIterator[str]:
     """The address of a service over the store in `root`."""
     store = ImageStore(root, blob_bytes_max=blob_bytes_max)
-    server = await build_server(ImageService(store, lambda: now_s, idle_s))
+    registry = registry or CollectorRegistry()
+    service = ImageService(store, lambda: now_s, Metrics(registry), idle_s)
+    server = await build_server(service, interceptors=[Accounting(registry)])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:

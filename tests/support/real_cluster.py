@@ -64,7 +64,7 @@ class RealCluster:
         return ran
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "controller.cli.main", *arguments]
+        return [sys.executable, "-m", "controller.cli.entry", *arguments]
 
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("LIMOSA_")}

@@ -1,4 +1,4 @@
-"""A TCP relay that cuts its connections: the broken network of tests, in front of a real service."""
+"""A TCP relay that cuts its connections, or falls silent: the broken network of tests, before a real service."""
 
 import asyncio
 import contextlib
@@ -6,16 +6,20 @@ from typing import Self
 
 
 class Relay:
-    """Forwards to `target`; each connection is cut after so many bytes towards the client."""
+    """Forwards to `target`; each connection is cut after so many bytes towards the client. A `silent` one carries
+    nothing more, and tells neither side."""
 
-    def __init__(self, target: str, *, cut_after_bytes: int) -> None:
-        self.target, self._cut_after_bytes = target, cut_after_bytes
-        self.connections = self.bytes_down = 0
+    def __init__(
+        self, target: str, *, cut_after_bytes: int = 1 << 62, listen: tuple[str, int] = ("127.0.0.1", 0)
+    ) -> None:
+        self.target, self._cut_after_bytes, self._listen = target, cut_after_bytes, listen
+        self.connections = self.bytes_down = self.bytes_up = 0
+        self.silent = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._server = await asyncio.start_server(self._accept, *self._listen)
+        self.address = f"{self._listen[0]}:{self._server.sockets[0].getsockname()[1]}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -47,6 +51,9 @@ class Relay:
 
     async def _upwards(self, source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
         while data := await source.read(65536):
+            if self.silent:
+                await asyncio.Event().wait()
+            self.bytes_up += len(data)
             to.write(data)
             await to.drain()
         raise ConnectionResetError
@@ -54,6 +61,8 @@ class Relay:
     async def _downwards(self, source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
         left = self._cut_after_bytes
         while left > 0 and (data := await source.read(min(left, 65536))):
+            if self.silent:
+                await asyncio.Event().wait()
             to.write(data)
             left -= len(data)
             self.bytes_down += len(data)

@@ -33,7 +33,8 @@ class TwinCluster:
         self.world = world
         self.clock = ManualClock()
         config = ClusterConfig(cluster_id="c1", token=TOKEN, storage_address="127.0.0.1:1")
-        self.cluster = Cluster(path, config, dial=world.dial, images=MemoryImages(DEBIAN), clock=self.clock)
+        self.images = MemoryImages(DEBIAN)
+        self.cluster = Cluster(path, config, dial=world.dial, images=self.images, clock=self.clock)
         self.killed = asyncio.Event()
         self._kill_after = kill_after
         self._tell = self.cluster.journal.on_record

@@ -5,6 +5,7 @@ import os
 import statistics
 import subprocess
 import sys
+import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,22 @@ from protos import common_pb2, node_pb2
 from tests.support import native_cache
 from tests.support.migrating import Controller
 from tests.support.node_process import NodeProcess, node
+from tests.support.promtool import complaints
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(600)]
 
 NATIVE = "node.domain.native:MACHINERY"
 MEMORY_BYTES = 128 << 20
+COUNTED = [
+    'limosa_vm_instructions_total{vm="a"}',
+    'limosa_vm_guest_seconds_total{vm="a"}',
+    'limosa_vm_tlb_misses_total{vm="a"}',
+    'limosa_vm_interrupts_total{vm="a"}',
+    'limosa_vm_exits_total{reason="io",vm="a"}',
+    'limosa_vm_cpu_seconds_total{vm="a"}',
+    'limosa_vm_resident_bytes{vm="a"}',
+    'limosa_vm_console_bytes_total{vm="a"}',
+]
 COMPILED_S = 500.0
 
 Pair = tuple[NodeProcess, NodeProcess]
@@ -85,6 +97,34 @@ async def test_what_is_typed_reaches_the_guest_wherever_it_runs(pair: Pair) -> N
     await migration.migrate(await migration.prepare())
     await migration.commit()
     await pair[1].read_console("a", "line 2: after", from_offset=len(prompt + answer), typed="after\n")
+
+
+async def test_real_machine_tells_what_it_counts_while_it_runs(tmp_path: Path) -> None:
+    native_cache.share_with(tmp_path)
+    metrics = ("--metrics", "127.0.0.1:0", "--metrics-address-file", str(tmp_path / "metrics"))
+    async with node("n1", tmp_path, *metrics, machinery=NATIVE) as n1:
+        await n1.stub.CreateVm(node_pb2.CreateVmRequest(spec=spec("a", "dirty rate=200 pages=100")), timeout=COMPILED_S)
+        await n1.vm("StartVm", "a")
+        url = f"http://{(tmp_path / 'metrics').read_text().strip()}/metrics"
+        seen: dict[str, float] = {}
+
+        async def scraped() -> str:
+            page = await asyncio.to_thread(lambda: urllib.request.urlopen(url, timeout=20).read().decode())
+            seen.update(_value(line) for line in page.splitlines() if not line.startswith("#"))
+            return page
+
+        deadline = asyncio.get_running_loop().time() + 60
+        while missing := [counted for counted in COUNTED if not seen.get(counted)]:
+            assert asyncio.get_running_loop().time() < deadline, missing
+            await asyncio.sleep(0.2)
+            page = await scraped()
+        assert complaints(page) == ""
+        assert seen['limosa_vm_memory_bytes{vm="a"}'] == MEMORY_BYTES
+
+
+def _value(line: str) -> tuple[str, float]:
+    name, _, value = line.rpartition(" ")
+    return name, float(value)
 
 
 async def test_killed_machine_is_reported_and_boots_afresh(pair: Pair) -> None:

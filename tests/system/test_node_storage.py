@@ -74,5 +74,6 @@ async def test_storage_that_does_not_answer_is_named_and_leaves_no_vm(tmp_path: 
     async with node_of_a_cluster(tmp_path, "127.0.0.1:1") as n1:
         digest = f"sha256:{hashlib.sha256(PROGRAM).hexdigest()}"
         code, why = await n1.refusal("CreateVm", node_pb2.CreateVmRequest(spec=spec("a", digest)))
-        assert code == grpc.StatusCode.UNAVAILABLE and "127.0.0.1:1" in why
+        assert code == grpc.StatusCode.FAILED_PRECONDITION, "the node itself does answer"
+        assert "127.0.0.1:1" in why and "run on" in why
         assert await n1.states() == {}

@@ -28,7 +28,7 @@ def test_node_whose_template_dies_at_its_start_ends_and_says_why(tmp_path: Path)
     status, messages = ended_at_start(f"{BROKEN}:DIES_WARMING", tmp_path)
     assert status == 1
     assert "the interpreter does not compile" in messages
-    assert "limosa node n1: the template process died 3 times at its start" in messages
+    assert "the template process died 3 times at its start" in messages
 
 
 async def test_template_with_a_second_thread_refuses_to_fork(tmp_path: Path) -> None:

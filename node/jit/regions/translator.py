@@ -42,7 +42,7 @@ class Settings:
     patience: int = 2000
     forced: bool = False
     stretch: int = 1 << 20  # instructions between looks at what is finished
-    waiting: int = 256  # requests at most; the oldest go
+    waiting: int = 256  # requests at most; the coldest go
     share: float = 0.33  # of the guest's own CPU time, what translating may take
     head_start_ns: int = 200_000_000  # that it may take before
     niceness: int = 10  # of the translator's thread
@@ -168,7 +168,7 @@ class Translator:
         with self._wanted:
             self._requests[request.key] = request
             if len(self._requests) > self._settings.waiting:
-                self._requests.pop(next(iter(self._requests)))
+                self._requests.pop(min(self._requests, key=self._heat))
                 self.figures.dropped += 1
             self._wanted.notify()
 
@@ -180,12 +180,14 @@ class Translator:
             self._serve(self._next())
 
     def _next(self) -> Request:
-        """The one that became hot last, once there is one and the time for it: what was hot before may be so no more,
-        and the guest is in this one."""
+        """The hottest, once there is one and the time for it."""
         with self._wanted:
             while not self._requests or self._is_spent():
                 self._wanted.wait(PAUSE_S if self._requests else None)
-            return self._requests.popitem()[1]
+            return self._requests.pop(max(self._requests, key=self._heat))
+
+    def _heat(self, key: int) -> int:
+        return self._natives.heat(self._processor.machine_address, key)
 
     def _is_spent(self) -> bool:
         """Whether translating has had its share of time for now."""

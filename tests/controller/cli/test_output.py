@@ -4,23 +4,22 @@
 """
 
 import json
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import yaml
 
 from controller.cli import image as image_commands
 from controller.cli import look, migrate, vm
+from controller.cli import nodes as node_commands
 from controller.cli.demo import explain
 from controller.cli.output import Column, Format, emit_list, facts, table
 from controller.cli.progress import Lines, LiveTable, frame
 from controller.cli.report import report, round_line, side_by_side, verdict
 from controller.cli.schema import Row, event_row, image_row, job_row, node_row, vm_row
 from protos import common_pb2, controller_pb2, storage_pb2
+from tests.support.golden import compare
 
-GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "cli"
 AT = 1_700_000_000_123_000_000
 
 
@@ -103,7 +102,7 @@ def running() -> Row:
 def nodes() -> list[Row]:
     node = controller_pb2.Node(
         name="n1", address="127.0.0.1:4001", state="ready", memory_bytes=4 << 30, cpus=2, vms=1, joined_unix_ns=AT,
-        version="0.1.0",
+        version="0.1.0", metrics_address="127.0.0.1:9001",
     )  # fmt: skip
     return [node_row(node), node_row(controller_pb2.Node(name="n2", address="127.0.0.1:4002", state="gone"))]
 
@@ -126,7 +125,7 @@ def images() -> list[Row]:
 LISTS = {
     "vms": (vms, vm.COLUMNS, "name"),
     "jobs": (lambda: [pre_copy(), stop_and_copy(), cancelled()], migrate.COLUMNS, "id"),
-    "nodes": (nodes, look.NODES, "name"),
+    "nodes": (nodes, node_commands.COLUMNS, "name"),
     "events": (events, look.EVENTS, "sequence"),
     "images": (images, image_commands.COLUMNS, "name"),
 }
@@ -139,13 +138,6 @@ TEXTS: dict[str, Callable[[], str]] = {
     "live": lambda: frame(running()),
     "side-by-side": lambda: side_by_side([pre_copy(), stop_and_copy()]) + "\n\n" + explain(pre_copy(), stop_and_copy()),
 }
-
-
-def compare(name: str, text: str) -> None:
-    path = GOLDEN / name
-    if os.environ.get("LIMOSA_UPDATE_GOLDEN"):
-        path.write_text(text)
-    assert text == path.read_text()
 
 
 @pytest.mark.parametrize("form", list(Format))
