@@ -25,6 +25,7 @@ MOST_OPS, MOST_BYTES = 48, 200
 UNDEFINED_HANDLER, FALL_HANDLER, DEAD_HANDLER, ENTRY_HANDLER, FIRST_HANDLER = 0, 1, 2, 3, 4
 NOTE_BYTES, NOTES_CAPACITY = 24, 1024  # a note: block number, linear address, Machine.mode
 REGION_KEY = 1 << 42
+JUMP_BYTES, JUMPS = 32, 4096
 
 
 class Block:
@@ -181,6 +182,8 @@ def forget_all(m: Machine) -> None:
         poke32(m.page_blocks + (page << 2), 0)
         poke32(m.code_chunks + (page << 2), 0)
         poke8(m.code + page, 0)
+    for i in range(JUMPS):
+        poke64(m.jumps + i * JUMP_BYTES + 24, 0)
     m.blocks_used = 0
     m.notes_used = 0
     m.ops_used = SCRATCH_OPS

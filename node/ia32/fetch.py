@@ -9,6 +9,8 @@ from node.ia32.blocks import (
     BLOCKS_CAPACITY,
     ENTRY_HANDLER,
     FALL_HANDLER,
+    JUMP_BYTES,
+    JUMPS,
     MOST_BYTES,
     MOST_OPS,
     OPS_CAPACITY,
@@ -21,9 +23,9 @@ from node.ia32.blocks import (
 )
 from node.ia32.decode import NEED_MORE, TOO_LONG, decode
 from node.ia32.faults import general_protection, undefined
-from node.ia32.state import ATTR_D, CS, M32, OP_BYTES, Cpu, Machine, Op
-from node.ia32.tlb import protect_backing
-from node.jitted import jitted, peek8, poke8
+from node.ia32.state import ATTR_D, CS, M32, MODE_CODE, OP_BYTES, Cpu, Machine, Op
+from node.ia32.tlb import entry_of, protect_backing
+from node.jitted import inlined, jitted, peek8, poke8, poke64
 
 WIDE_KEY, LIMITED_KEY = 1 << 40, 1 << 41
 
@@ -54,6 +56,26 @@ def find(c: Cpu, m: Machine) -> int:
     if c.limit[CS] != M32 and c.eip + block.length - 1 > c.limit[CS]:
         return _decode_single(c, m, linear, offset, wide)
     return block.ops
+
+
+@jitted
+def find_jump(c: Cpu, m: Machine) -> int:
+    """The same, and remember it: native code looks into `m.jumps` first. An entry is (linear address, Machine.mode, the
+    page's TLB entry, address of the Op) and holds as long as these are the same and the Op is not dead."""
+    address = find(c, m)
+    if address > m.ops and m.mode & MODE_CODE:
+        linear = (c.base[CS] + c.eip) & M32
+        at = m.jumps + jump_slot(linear)
+        poke64(at, linear)
+        poke64(at + 8, m.mode)
+        poke64(at + 16, entry_of(m, linear))
+        poke64(at + 24, address)
+    return address
+
+
+@inlined
+def jump_slot(linear: int) -> int:
+    return ((linear ^ (linear >> 12)) & (JUMPS - 1)) * JUMP_BYTES
 
 
 @jitted

@@ -13,6 +13,8 @@ from node.ia32 import exceptions, flags, interpreter, segments, tlb
 from node.ia32.blocks import (
     BLOCK_BYTES,
     BLOCKS_CAPACITY,
+    JUMP_BYTES,
+    JUMPS,
     NOTE_BYTES,
     NOTES_CAPACITY,
     OPS_CAPACITY,
@@ -121,6 +123,7 @@ class Processor:
             "decode_buffer": np.zeros(16, np.uint8),
             "encodings": decoded.packed,
             "handlers": handlers,
+            "jumps": np.zeros(JUMPS * JUMP_BYTES, np.uint8),
             "notes": np.zeros(NOTES_CAPACITY * NOTE_BYTES, np.uint8),
             "dirty": memory.dirty,
             "code": memory.code,

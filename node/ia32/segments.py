@@ -43,6 +43,7 @@ from node.ia32.state import (
     GS,
     M16,
     M32,
+    MODE_CODE,
     MODE_FLAT,
     MODE_USER,
     NP,
@@ -210,8 +211,9 @@ def refresh_segment(c: Cpu, m: Machine, seg: int) -> None:
 def refresh_mode(c: Cpu, m: Machine) -> None:
     bases = c.base[CS] | c.base[SS] | c.base[DS] | c.base[ES]
     writable = m.seg_ok[SS] & m.seg_ok[DS] & m.seg_ok[ES]
+    code = c.limit[CS] == M32 and c.attr[CS] & ATTR_D
     flat = bases == 0 and writable == 3 and m.seg_ok[CS] & 1 and c.limit[CS] == M32 and m.stack_mask == M32
-    m.mode = (MODE_FLAT if flat else 0) | (MODE_USER if c.cpl == 3 else 0)
+    m.mode = (MODE_FLAT if flat else 0) | (MODE_USER if c.cpl == 3 else 0) | (MODE_CODE if code else 0)
 
 
 @jitted

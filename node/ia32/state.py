@@ -143,6 +143,7 @@ class Machine:
     dirty: I64  # a byte per backing page
     code: I64  # a byte per backing page: has decoded instructions
     code_chunks: I64  # 4 bytes per backing page: which of its 32 chunks of 128 bytes hold decoded instructions
+    jumps: I64  # where branches led: JUMP_BYTES each (fetch.py)
     page_blocks: I64  # 4 bytes per backing page: head of its list of blocks (index + 1)
     ops: I64  # arena of Op records
     ops_used: I64
@@ -161,7 +162,7 @@ class Machine:
     need_fetch: I64
     seg_ok: Annotated[list[int], np.int64, 8]  # 1: every read passes segment checks; 2: every write too
     stack_mask: I64  # M32 or M16 by SS.B
-    mode: I64  # what translated code takes for granted: MODE_FLAT | MODE_USER
+    mode: I64  # what code may take for granted: MODE_FLAT | MODE_USER | MODE_CODE
     left: I64  # instructions that may still be executed before the host wants control
     slice: I64  # what `left` was when c.instructions was last brought up to date
     leave: I64
@@ -186,8 +187,9 @@ class Machine:
     translated: I64  # instructions executed in translated code
 
 
-# Machine.mode: CS, DS, ES and SS span all 4 GiB from 0 with 32-bit stack and pass every check; CPL is 3
-MODE_FLAT, MODE_USER = 1, 2
+# Machine.mode: CS, DS, ES and SS span all 4 GiB from 0 with 32-bit stack and pass every check; CPL is 3; CS is a 32-bit
+# segment without a limit
+MODE_FLAT, MODE_USER, MODE_CODE = 1, 2, 4
 
 
 class Op:

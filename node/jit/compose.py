@@ -11,7 +11,7 @@ from node.ia32.blocks import FIRST_HANDLER, forget_all, heat, lookup, note
 from node.ia32.decode import decode
 from node.ia32.encodings import tables
 from node.ia32.faults import undefined
-from node.ia32.fetch import add_piece, find
+from node.ia32.fetch import add_piece, find, find_jump
 from node.jit import dispatch
 from node.jit.lowering import LLVM_NAMES, Lowering, cold_definitions, parse, primitive_definitions
 from node.jit.packed import pack
@@ -33,6 +33,7 @@ ENTRY_POINTS: dict[str, tuple[Callable[..., Any], tuple[str, ...], str]] = {
 }
 # Functions that the dispatch text calls
 SUPPORT: dict[str, tuple[Callable[..., Any], tuple[str, ...], str]] = {
+    "find_jump": (find_jump, ("cpu", "machine"), "i64"),
     "find": (find, ("cpu", "machine"), "i64"),
     "follow": (interpreter.follow, ("cpu", "machine", "op", "i64"), "i64"),
     "settle": (interpreter.settle, ("cpu", "machine", "op", "i64"), "void"),

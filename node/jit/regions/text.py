@@ -2,11 +2,11 @@
 
     tailcc void limosa_region(cpu, machine, op, left)      entered like a handler, from the block's first Op
 
-The Op's `link` is the address of the region's data: the backing offsets of its pages, then the Ops that its helpers
-are handed. Exactness: a block is entered only if the budget covers all of it, and a fault, or anything else that sets
-`m.leave`, goes out at its instruction with the state and the count of that instruction. What leaves anywhere else
-goes on at c.eip by way of the dispatcher; so does an instruction that needs a slow path (a TLB miss, a fault), which
-the interpreter starts again.
+The Op's `link` is the address of the region's data: the backing offsets of its pages, links to the Ops behind its
+exits, then the Ops that its helpers are handed. Exactness: a block is entered only if the budget covers all of it, and
+a fault, or anything else that sets `m.leave`, goes out at its instruction with the state and the count of that
+instruction. What leaves anywhere else goes on at c.eip by way of the dispatcher; so does an instruction that needs a
+slow path (a TLB miss, a fault), which the interpreter starts again.
 """
 
 import re
@@ -14,9 +14,9 @@ import re
 from node.ia32.encodings import Handler, tables
 from node.ia32.state import CPU, CS, DS, ES, M32, MACHINE, MODE_FLAT, MODE_USER, OP, OP_BYTES, SS
 from node.ia32.tlb import FETCH_KERNEL, FETCH_USER, READ_KERNEL, READ_USER, WRITE_KERNEL, WRITE_USER
-from node.jit.dispatch import GO_ON, SETTLE_AT
+from node.jit.dispatch import GO_ON, GO_ON_LINKED, SETTLE_AT
 from node.jit.hot_fields import CHANGEABLE, HOT
-from node.jit.regions.shape import Block, Instruction, Shape
+from node.jit.regions.shape import PAGE, Block, Instruction, Shape
 from node.jit.regions.writing import KINDS, Lines
 from node.jit.semantics_library import HELPERS, REAL, START_AGAIN, copy_text
 
@@ -41,8 +41,8 @@ def passes_on_op(semantic: str) -> bool:
 
 
 def operations_offset(shape: Shape) -> int:
-    """Of the Ops in a region's data."""
-    return -(-8 * len(shape.page_numbers) // OP_BYTES) * OP_BYTES
+    """Of the Ops in a region's data: behind its pages and the most links that its blocks can need."""
+    return -(-8 * (len(shape.page_numbers) + 2 * len(shape.blocks)) // OP_BYTES) * OP_BYTES
 
 
 class RegionText:
@@ -54,6 +54,7 @@ class RegionText:
         self._constants: list[str] = []
         self._leaving: list[tuple[str, str, int, int, str]] = []  # label, left, at, length, whether it has ended
         self._out = Lines()
+        self._links = 0  # links in the region's data
         self.operations: list[bytes] = []  # operands of the Ops in the region's data
 
     def text(self) -> str:
@@ -73,6 +74,7 @@ class RegionText:
         """Is the processor in the mode that the region was made for, and the budget enough for a block?"""
         out = self._out
         out.label("entry")
+        out.add("  %slot = alloca ptr, align 8")
         out.add(f"  %ca = alloca [{CPU.itemsize} x i8], align 8", f"  %ma = alloca [{MACHINE.itemsize} x i8], align 8")
         expected = out.value(f"icmp eq i64 {out.load('m', 'mode', record='%m')}, {self._shape.mode}")
         enough = out.value(f"icmp uge i64 %n, {len(self._shape.blocks[0].instructions)}")
@@ -81,6 +83,7 @@ class RegionText:
         out.add(f"  %e1 = getelementptr i8, ptr %e, i64 {OP_BYTES}", "  %h1 = load ptr, ptr %e1")
         out.add("  musttail call tailcc void %h1(ptr %c, ptr %m, ptr %e1, i64 %n)", "  ret void")
         out.label("begin")
+        out.add("  store ptr null, ptr %slot, align 8")
         out.add(f"  %dp = getelementptr i8, ptr %e, i64 {LINK}", "  %data = load ptr, ptr %dp")
         for letter, kind in KINDS.items():
             out.add(*copy_text(kind, sorted(HOT[kind]), f"%{letter}", f"%{letter}a", f"in{letter}"))
@@ -200,8 +203,12 @@ class RegionText:
     def _edge(self, block: Block, at: int) -> None:
         """To the region's block at `at` if there is one and, when it lies on another page, if that is still mapped."""
         out = self._out
-        label, page = self._blocks.get(at, ("go_on", block.page))
-        if page == block.page:
+        label, page = self._blocks.get(at, ("go_on", -1))
+        if page < 0 and self._is_near(block, at):
+            link = out.value(f"getelementptr i8, ptr %data, i64 {8 * (len(self._shape.page_numbers) + self._links)}")
+            self._links += 1
+            out.add(f"  store ptr {link}, ptr %slot, align 8")
+        if page < 0 or page == block.page:
             out.add(f"  br label %{label}")
             return
         linear = out.value(f"add i64 {out.load('c', 'eip')}, {out.load('c', 'base', CS)}")
@@ -217,6 +224,11 @@ class RegionText:
         there = out.value(f"and i64 {entry}, -4096")
         same = out.value(f"icmp eq i64 {there}, {backing}")
         out.branch(out.value(f"and i1 {allowed}, {same}"), label, "go_on", OFTEN)
+
+    def _is_near(self, block: Block, at: int) -> bool:
+        """Whether an address lies on the block's own page: then what was found there once stays so, like the links of
+        decoded branches."""
+        return (self._shape.start + at) // PAGE == (self._shape.start + block.at) // PAGE
 
     def _write_back(self) -> None:
         out = self._out
@@ -245,7 +257,21 @@ class RegionText:
         self._write_back()
         left = out.load("m", "left")
         self._count(left)
-        out.add(f"  musttail call tailcc void {self._helper(GO_ON)}(ptr %c, ptr %m, ptr %e, i64 {left})", "  ret void")
+        slot = out.value("load ptr, ptr %slot, align 8")
+        arguments = f"(ptr %c, ptr %m, ptr {slot}, i64 {left})"
+        linkable = out.value(f"icmp ne ptr {slot}, null")
+        enough = out.value(f"icmp ne i64 {left}, 0")
+        out.branch(out.value(f"and i1 {linkable}, {enough}"), "near", "far")
+        out.label("near")
+        known = out.value(f"load ptr, ptr {slot}, align 8")
+        out.branch(out.value(f"icmp ne ptr {known}, null"), "linked", "unlinked", OFTEN)
+        out.label("linked")
+        handler = out.value(f"load ptr, ptr {known}, align 8")
+        out.add(f"  musttail call tailcc void {handler}(ptr %c, ptr %m, ptr {known}, i64 {left})", "  ret void")
+        out.label("unlinked")
+        out.add(f"  musttail call tailcc void {self._helper(GO_ON_LINKED)}{arguments}", "  ret void")
+        out.label("far")
+        out.add(f"  musttail call tailcc void {self._helper(GO_ON)}{arguments}", "  ret void")
 
     def _leave(self) -> None:
         """Out of native code at an instruction that has set m.leave."""

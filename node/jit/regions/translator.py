@@ -177,7 +177,11 @@ class Translator:
     def _work(self) -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._settings.niceness)
         while True:
-            self._serve(self._next())
+            request = self._next()
+            try:
+                self._serve(request)
+            except ValueError:  # a view of memory that has been released: the machine is gone
+                return
 
     def _next(self) -> Request:
         """The hottest, once there is one and the time for it."""
@@ -286,9 +290,11 @@ class Translator:
         return operations_offset(finished.shape) + OP_BYTES * len(finished.translation.operations)
 
     def _fill_data(self, data: int, finished: Finished) -> None:
+        at = data + operations_offset(finished.shape)
+        for place in range(data, at, 8):
+            poke64(place, 0)
         for i, backing in enumerate(finished.pages):
             poke64(data + 8 * i, backing)
-        at = data + operations_offset(finished.shape)
         content = b"".join(bytes(OPERANDS_AT) + operands for operands in finished.translation.operations)
         for i in range(0, len(content), 8):
             poke64(at + i, int.from_bytes(content[i : i + 8], "little", signed=True))
