@@ -31,6 +31,7 @@ from node.jitted import peek64, poke64, record_at
 
 PLACE = (1 << 40) - 1  # of a block's key: the backing offset
 PAUSE_S = 0.01  # between looks at whether there is time again
+AT_ONCE = 8  # requests served between looks at all that wait
 INSTALLED_AT_ONCE = 16  # translations, so that the guest does not wait for long
 
 
@@ -42,7 +43,7 @@ class Settings:
     patience: int = 2000
     forced: bool = False
     stretch: int = 1 << 20  # instructions between looks at what is finished
-    waiting: int = 256  # requests at most; the coldest go
+    waiting: int = 4096  # requests at most
     share: float = 0.33  # of the guest's own CPU time, what translating may take
     head_start_ns: int = 200_000_000  # that it may take before
     niceness: int = 10  # of the translator's thread
@@ -109,6 +110,7 @@ class Translator:
         self._addresses: dict[str, int] = {}  # of code in the arena, by the name of the translation
         self._known: dict[str, Translation] = {}
         self._requests: dict[int, Request] = {}  # by key
+        self._hottest: list[int] = []  # their keys, as far as they are sorted
         self._wanted = threading.Condition()
         self._guest_ns = 0  # CPU time of the guest's thread
         self._finished: deque[Finished] = deque()
@@ -166,11 +168,11 @@ class Translator:
             self._thread = threading.Thread(target=self._work, name="translator", daemon=True)
             self._thread.start()
         with self._wanted:
-            self._requests[request.key] = request
-            if len(self._requests) > self._settings.waiting:
-                self._requests.pop(min(self._requests, key=self._heat))
+            if len(self._requests) < self._settings.waiting:
+                self._requests[request.key] = request
+                self._wanted.notify()
+            else:
                 self.figures.dropped += 1
-            self._wanted.notify()
 
     # In the translator's thread
 
@@ -184,11 +186,17 @@ class Translator:
                 return
 
     def _next(self) -> Request:
-        """The hottest, once there is one and the time for it."""
-        with self._wanted:
-            while not self._requests or self._is_spent():
-                self._wanted.wait(PAUSE_S if self._requests else None)
-            return self._requests.pop(max(self._requests, key=self._heat))
+        """One of the hottest, once there is one and the time for it."""
+        while True:
+            with self._wanted:
+                while not self._requests or self._is_spent():
+                    self._wanted.wait(PAUSE_S if self._requests else None)
+                waiting = list(self._requests)
+            if not self._hottest:
+                self._hottest = sorted(waiting, key=self._heat)[-AT_ONCE:]
+            request = self._requests.pop(self._hottest.pop(), None)
+            if request is not None and self._heat(request.key):  # the block has not died
+                return request
 
     def _heat(self, key: int) -> int:
         return self._natives.heat(self._processor.machine_address, key)
