@@ -30,6 +30,8 @@ COMMAND_ERROR = 2
 FAILED = 1
 MEMORY_BYTES = 128 << 20
 FILE_BYTES_MAX = 1 << 30
+SWITCH_S = 0.0005  # how long the guest's thread, back from native code, may wait for another's Python
+TRANSLATOR, INTERPRETER = "node.domain.native:MACHINERY", "node.domain.native:INTERPRETER"
 STATE = platformdirs.user_state_path("limosa")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -119,12 +121,15 @@ def boot(
     timeout: Annotated[
         float | None, typer.Option(min=0.001, metavar="S", help="End after so many seconds, with status 124.")
     ] = None,
+    no_jit: Annotated[
+        bool, typer.Option("--no-jit", help="Interpret only: do not translate hot code. Slower, the same results.")
+    ] = False,
     stats: Annotated[bool, typer.Option("--stats", help="At the end, print what was executed, on stderr.")] = False,
     state: Annotated[
         Path,
         typer.Option(envvar="LIMOSA_STATE_DIR", metavar="DIR", help="State directory: images, compiled interpreter."),
     ] = STATE,
-    machines: Annotated[str, typer.Option("--machinery", hidden=True)] = "node.domain.native:MACHINERY",
+    machines: Annotated[str | None, typer.Option("--machinery", hidden=True)] = None,
 ) -> None:
     """Run one machine here and now, its first serial port on this terminal. No cluster is needed.
 
@@ -147,7 +152,8 @@ def boot(
         raise typer.BadParameter(f"image {image} needs at least {least >> 20}M of memory")
     size = memory if memory is not None else max(MEMORY_BYTES, least)
     spec = VmSpec(name="foreground", memory_bytes=size, vmm=vmm, cpu=cpu, clock=clock, exit_port=exit_port or 0)
-    kind = machinery.load(machines)
+    kind = machinery.load(machines or (INTERPRETER if no_jit else TRANSLATOR))
+    sys.setswitchinterval(SWITCH_S)
     progress = terminal.ProgressLine("compiling the interpreter, this once; it takes about a minute:")
     kind.warm(state / "cache" / "native", progress)
     progress.end()

@@ -100,6 +100,8 @@ class Jitted:
     """How a registered function is compiled."""
 
     inline: bool
+    fold: bool = False
+    slow: bool = False
 
 
 REGISTRY: dict[Callable[..., Any], Jitted] = {}
@@ -108,6 +110,21 @@ REGISTRY: dict[Callable[..., Any], Jitted] = {}
 def jitted(function: Callable[P, R]) -> Callable[P, R]:
     """Compiled as a function of its own: for slow paths and large bodies."""
     REGISTRY[function] = Jitted(inline=False)
+    return function
+
+
+def folding(function: Callable[P, R]) -> Callable[P, R]:
+    """Compiled as a function of its own for the interpreter, and into its callers in translated code, where most of
+    what it asks is known beforehand."""
+    REGISTRY[function] = Jitted(inline=False, fold=True)
+    return function
+
+
+def slow_path(function: Callable[P, R]) -> Callable[P, R]:
+    """Compiled as a function of its own, and never reached in translated code: an instruction that would get here is
+    started again by the interpreter. So it must not have changed anything yet, as with a fault; and like one it sets
+    `m.fault` or its caller goes on as if it had not been called."""
+    REGISTRY[function] = Jitted(inline=False, slow=True)
     return function
 
 

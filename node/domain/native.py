@@ -14,8 +14,8 @@ from node.domain.boot_files import BiosFiles, BootFiles, MultibootFiles, load
 from node.domain.machinery import GuestMachine, GuestStopped, GuestThread, Progress, Refused
 from node.domain.processors import DEFAULT_CPU
 from node.guests.builtin import builtin_kernel
-from node.ia32.processor import Engine
 from node.jit import native
+from node.jit.regions.translator import Settings
 from node.migration import digest, snapshot
 from node.vmm.machine import Machine, MachineConfig, MachineError
 from node.vmm.thread import MachineThread
@@ -27,8 +27,9 @@ VIRTUAL_EPOCH_UNIX_NS = 1_767_225_600 * 1_000_000_000  # 2026-01-01: what the RT
 
 
 class NativeMachinery:
-    def __init__(self) -> None:
-        self._engine: Engine | None = None
+    def __init__(self, *, translate: bool) -> None:
+        self._translate = translate
+        self._engine: native.NativeEngine | None = None
 
     def warm(self, cache: Path, progress: Progress, *, precompiled: Path | None = None) -> None:
         """Load the compiled interpreter from the cache; compile it first if it is not there."""
@@ -37,6 +38,8 @@ class NativeMachinery:
         except native.CompileFailed as error:
             raise Refused("internal", str(error)) from error
         self._rehearse()
+        if self._translate:  # not in the rehearsal: a translator has a thread, and memory that no fork may share
+            self._engine.translate(Settings())
 
     def _rehearse(self) -> None:
         """Build, run and save a machine once: what happens at a first time only (in Python, numpy, the linker) is then
@@ -87,4 +90,5 @@ def _wall_clock(clock: str) -> int:
     return VIRTUAL_EPOCH_UNIX_NS if clock == "virtual" else time.time_ns()
 
 
-MACHINERY = NativeMachinery()
+MACHINERY = NativeMachinery(translate=True)
+INTERPRETER = NativeMachinery(translate=False)

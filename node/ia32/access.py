@@ -32,7 +32,7 @@ from node.ia32.tlb import (
     entry_of,
     install,
 )
-from node.jitted import inlined, jitted, peek8, peek16, peek32, poke8, poke16, poke32
+from node.jitted import inlined, jitted, peek8, peek16, peek32, poke8, poke16, poke32, slow_path
 
 NOWHERE = -2  # translated, but no memory takes the access
 FAULTED = -1
@@ -139,7 +139,7 @@ def _kept_write(m: Machine, linear: int, backing: int) -> int:
     return 0
 
 
-@jitted
+@slow_path
 def load_slow(c: Cpu, m: Machine, linear: int, size: int, user: int) -> int:
     m.tlb_misses += 1
     if m.need_read == 0 and user:
@@ -157,7 +157,7 @@ def load_slow(c: Cpu, m: Machine, linear: int, size: int, user: int) -> int:
     return peek(m.ram + backing + offset, size)
 
 
-@jitted
+@slow_path
 def load_to_change_slow(c: Cpu, m: Machine, linear: int, size: int) -> int:
     if m.need_write == 0:
         check_alignment(c, m, linear, size)
@@ -184,7 +184,7 @@ def _load_across(c: Cpu, m: Machine, linear: int, size: int, user: int) -> int:
     return value
 
 
-@jitted
+@slow_path
 def store_slow(c: Cpu, m: Machine, linear: int, size: int, value: int, user: int) -> None:
     m.tlb_misses += 1
     if m.need_write == 0 and user:

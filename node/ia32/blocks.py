@@ -1,17 +1,20 @@
 """Decoded code: blocks of Ops found by where their bytes lie in backing memory, and how they die.
 
-A block starts where execution arrived and ends with a control transfer, at its page's end, or when it is full; it never
-spans two pages. It is keyed by (backing offset, default operand size, whether CS has a limit: linked blocks are entered
-without looking at it), so every linear mapping of a page shares it and no page-table change can make it stale: only a
-store to its bytes can. Then `code_written` turns its first Op into DEAD, which hands control back; links of other
-blocks that still point there run into the same DEAD. Nothing is freed singly: when an arena is full, `forget_all`
+A block starts where execution arrived and ends with a control transfer, at its page's end, or when it is full; it
+never spans two pages. It is keyed by (backing offset, default operand size, whether CS has a limit: linked blocks are
+entered without looking at it), so every linear mapping of a page shares it and no page-table change can make it stale:
+only a store to its bytes can. Then `code_written` turns its first Op into DEAD, which hands control back; links of
+other blocks that still point there run into the same DEAD. Nothing is freed singly: when an arena is full, `forget_all`
 drops everything.
+
+The first Op executes nothing: it counts how often the block is entered, and where the block has been translated it
+holds the translation's address (`node.jit.regions`).
 
     block_table[hash(key)] → block → next in bucket          page_blocks[page] → block → next on page
 """
 
-from node.ia32.state import LEAVE_AFTER, OP, Machine, Op
-from node.jitted import I64, inlined, jitted, peek32, peek64, poke8, poke32, primitive, record_at, record_dtype
+from node.ia32.state import CS, LEAVE_AFTER, M32, OP, Cpu, Machine, Op
+from node.jitted import I64, inlined, jitted, peek32, peek64, poke8, poke32, poke64, primitive, record_at, record_dtype
 
 TABLE_BITS = 17
 BLOCKS_CAPACITY = 1 << 17
@@ -19,7 +22,10 @@ OPS_CAPACITY = 1 << 20
 SCRATCH_OPS = 2  # the arena's first Ops: an instruction that spans pages is decoded there anew each time
 MOST_OPS, MOST_BYTES = 48, 200
 
-UNDEFINED_HANDLER, FALL_HANDLER, DEAD_HANDLER, FIRST_HANDLER = 0, 1, 2, 3
+UNDEFINED_HANDLER, FALL_HANDLER, DEAD_HANDLER, ENTRY_HANDLER, FIRST_HANDLER = 0, 1, 2, 3, 4
+NOTE_BYTES, NOTES_CAPACITY = 24, 1024  # a note: block number, linear address, Machine.mode
+REGION_KEY = 1 << 42
+JUMP_BYTES, JUMPS = 32, 4096
 
 
 class Block:
@@ -28,6 +34,7 @@ class Block:
     length: I64  # bytes of code
     bucket_next: I64  # block index + 1
     page_next: I64
+    whole: I64  # number of the block that dies with this one, which is a piece of its translation; 0: none
 
 
 BLOCK = record_dtype(Block)
@@ -69,7 +76,7 @@ def lookup(m: Machine, key: int) -> int:
 
 @jitted
 def remember(m: Machine, key: int, ops: int, length: int) -> None:
-    """Enter a freshly decoded block; its bytes' chunks become code."""
+    """Enter a freshly decoded block, or a piece of a translation; its bytes' chunks become code."""
     m.blocks_used += 1
     block = block_numbered(m, m.blocks_used)
     bucket = m.block_table + bucket_of(key)
@@ -77,6 +84,7 @@ def remember(m: Machine, key: int, ops: int, length: int) -> None:
     block.key = key
     block.ops = ops
     block.length = length
+    block.whole = 0
     block.bucket_next = peek32(bucket)
     block.page_next = peek32(m.page_blocks + (page << 2))
     poke32(bucket, m.blocks_used)
@@ -124,7 +132,17 @@ def code_written(m: Machine, offset: int, size: int) -> None:
 
 @jitted
 def kill(m: Machine, index: int) -> None:
-    """Take a block out of the hash table and make it hand control back; the running one finishes its instruction."""
+    """Make a block hand control back for good, and the one of whose translation it is a piece; the running one
+    finishes its instruction."""
+    whole = block_numbered(m, index).whole
+    if whole:
+        _kill(m, whole)
+    _kill(m, index)
+
+
+@jitted
+def _kill(m: Machine, index: int) -> None:
+    """Take it out of the hash table, unless that has been done before."""
     block = block_numbered(m, index)
     bucket = m.block_table + bucket_of(block.key)
     at = peek32(bucket)
@@ -164,5 +182,36 @@ def forget_all(m: Machine) -> None:
         poke32(m.page_blocks + (page << 2), 0)
         poke32(m.code_chunks + (page << 2), 0)
         poke8(m.code + page, 0)
+    for i in range(JUMPS):
+        poke64(m.jumps + i * JUMP_BYTES + 24, 0)
     m.blocks_used = 0
+    m.notes_used = 0
     m.ops_used = SCRATCH_OPS
+
+
+@jitted
+def note(c: Cpu, m: Machine, e: Op) -> None:
+    """The block that `e` begins is hot: tell the translator, or try again later when its list is full."""
+    if m.notes_used >= NOTES_CAPACITY:
+        e.disp = m.patience
+        return
+    at = m.notes + m.notes_used * NOTE_BYTES
+    poke64(at, int(e.imm))
+    poke64(at + 8, (c.base[CS] + c.eip) & M32)
+    poke64(at + 16, m.mode)
+    m.notes_used += 1
+
+
+@jitted
+def heat(m: Machine, key: int) -> int:
+    """How often the block with this key has been entered by the interpreter; 0: never. Also asked while the guest runs,
+    when chains change under the reader: hence no loop without a bound."""
+    index = peek32(m.block_table + bucket_of(key))
+    for _ in range(64):
+        if index == 0 or index > BLOCKS_CAPACITY:
+            return 0
+        block = block_numbered(m, index)
+        if block.key == key:
+            return (m.patience - int(op_at(block.ops).disp)) & M32  # the counter goes on below zero
+        index = block.bucket_next
+    return 0

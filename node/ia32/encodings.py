@@ -214,3 +214,11 @@ def _number(built: Tables, x: Encoding, form: int) -> int:
         built.numbers[key] = len(built.handlers)
         built.handlers.append(Handler(row.semantic, constants, may_leave, row.ends, row.counts, direct))
     return built.numbers[key]
+
+
+def relative_target(handler: Handler, following: int, displacement: int) -> int | None:
+    """Where a direct branch leads, relative to wherever `following`, the address behind it, is counted from; `None` if
+    that depends on the whole EIP (16-bit branches wrap). The displacement is an Op's `imm`."""
+    if handler.constants[-1] != 4:
+        return None
+    return following + ((displacement ^ 0x8000_0000) - 0x8000_0000)

@@ -7,13 +7,13 @@ faulting instruction leaves exactly the state it found (SDM 3A 6.5, faults).
 """
 
 from node.ia32.state import GP, LEAVE_AFTER, LEAVE_EXIT, LEAVE_FAULT, PAGE, SS_, UD, Cpu, Machine
-from node.jitted import inlined, jitted
+from node.jitted import inlined, jitted, slow_path
 
 FAULT = 256  # m.fault is FAULT + vector
 NO_ERROR = -1
 
 
-@jitted
+@slow_path
 def raise_fault(m: Machine, vector: int, error: int) -> None:
     """Raise `vector`; `error` is its error code or NO_ERROR. The first fault of an instruction stands."""
     if m.fault == 0:
@@ -22,22 +22,22 @@ def raise_fault(m: Machine, vector: int, error: int) -> None:
         m.leave = LEAVE_FAULT
 
 
-@jitted
+@slow_path
 def general_protection(m: Machine, error: int) -> None:
     raise_fault(m, GP, error)
 
 
-@jitted
+@slow_path
 def stack_fault(m: Machine, error: int) -> None:
     raise_fault(m, SS_, error)
 
 
-@jitted
+@slow_path
 def undefined(m: Machine) -> None:
     raise_fault(m, UD, NO_ERROR)
 
 
-@jitted
+@slow_path
 def page_fault(c: Cpu, m: Machine, linear: int, error: int) -> None:
     if m.fault == 0:
         c.cr2 = linear

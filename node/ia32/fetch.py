@@ -7,10 +7,14 @@ pages.
 from node.ia32.access import FAULTED, NOWHERE, fetch_page
 from node.ia32.blocks import (
     BLOCKS_CAPACITY,
+    ENTRY_HANDLER,
     FALL_HANDLER,
+    JUMP_BYTES,
+    JUMPS,
     MOST_BYTES,
     MOST_OPS,
     OPS_CAPACITY,
+    REGION_KEY,
     block_numbered,
     handler_numbered,
     lookup,
@@ -19,9 +23,9 @@ from node.ia32.blocks import (
 )
 from node.ia32.decode import NEED_MORE, TOO_LONG, decode
 from node.ia32.faults import general_protection, undefined
-from node.ia32.state import ATTR_D, CS, M32, OP_BYTES, Cpu, Machine
-from node.ia32.tlb import protect_backing
-from node.jitted import jitted, peek8, poke8
+from node.ia32.state import ATTR_D, CS, M32, MODE_CODE, OP_BYTES, Cpu, Machine, Op
+from node.ia32.tlb import entry_of, protect_backing
+from node.jitted import inlined, jitted, peek8, poke8, poke64
 
 WIDE_KEY, LIMITED_KEY = 1 << 40, 1 << 41
 
@@ -55,15 +59,36 @@ def find(c: Cpu, m: Machine) -> int:
 
 
 @jitted
+def find_jump(c: Cpu, m: Machine) -> int:
+    """The same, and remember it: native code looks into `m.jumps` first. An entry is (linear address, Machine.mode, the
+    page's TLB entry, address of the Op) and holds as long as these are the same and the Op is not dead."""
+    address = find(c, m)
+    if address > m.ops and m.mode & MODE_CODE:
+        linear = (c.base[CS] + c.eip) & M32
+        at = m.jumps + jump_slot(linear)
+        poke64(at, linear)
+        poke64(at + 8, m.mode)
+        poke64(at + 16, entry_of(m, linear))
+        poke64(at + 24, address)
+    return address
+
+
+@inlined
+def jump_slot(linear: int) -> int:
+    return ((linear ^ (linear >> 12)) & (JUMPS - 1)) * JUMP_BYTES
+
+
+@jitted
 def is_full(m: Machine) -> bool:
-    return m.blocks_used >= BLOCKS_CAPACITY - 1 or m.ops_used + MOST_OPS + 2 > OPS_CAPACITY
+    return m.blocks_used >= BLOCKS_CAPACITY - 1 or m.ops_used + MOST_OPS + 3 > OPS_CAPACITY
 
 
 @jitted
 def _decode_block(m: Machine, key: int, offset: int, wide: int) -> int:
     """Decode from `offset` to the block's end and remember it; 0 if not even one instruction lies whole on this
     page."""
-    ops = m.ops + m.ops_used * OP_BYTES
+    entry = m.ops + m.ops_used * OP_BYTES
+    ops = entry + OP_BYTES
     room = 4096 - (offset & 0xFFF)
     at = 0
     count = 0
@@ -85,12 +110,25 @@ def _decode_block(m: Machine, key: int, offset: int, wide: int) -> int:
     fall.at = at
     fall.length = 0
     fall.seg = 0
-    m.ops_used += count + 1
+    m.ops_used += count + 2
     m.blocks_decoded += 1
     if peek8(m.code + (offset >> 12)) == 0:
         protect_backing(m, offset)
-    remember(m, key, ops, at)
+    remember(m, key, entry, at)
+    _enter_entry(m, op_at(entry), m.blocks_used)
     return m.blocks_used
+
+
+@jitted
+def _enter_entry(m: Machine, e: Op, number: int) -> None:
+    """The block's first Op: see blocks.py."""
+    e.handler = handler_numbered(m, ENTRY_HANDLER)
+    e.link = 0
+    e.disp = m.patience
+    e.imm = number
+    e.length = 0
+    e.at = 0
+    e.seg = 0
 
 
 @jitted
@@ -123,3 +161,12 @@ def _decode_single(c: Cpu, m: Machine, linear: int, offset: int, wide: int) -> i
     fall.length = 0
     fall.seg = 0
     return m.ops
+
+
+@jitted
+def add_piece(m: Machine, whole: int, offset: int, length: int) -> None:
+    """Bytes from which the translation of block number `whole` was made: a store there ends it."""
+    if peek8(m.code + (offset >> 12)) == 0:
+        protect_backing(m, offset)
+    remember(m, offset | REGION_KEY, block_numbered(m, whole).ops, length)
+    block_numbered(m, m.blocks_used).whole = whole

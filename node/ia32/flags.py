@@ -16,7 +16,7 @@ AF after a shift and SF ZF AF PF after MUL are undefined in the manual; here AF 
 """
 
 from node.ia32.state import AF, CF, DF, OF, PF, SF, STATUS_FLAGS, ZF, Cpu
-from node.jitted import inlined, jitted
+from node.jitted import folding, inlined, jitted
 
 # cc_op = kind * 4 + log2(size)
 EXPLICIT, ADD, ADC, SUB, SBB, LOGIC, INC, DEC, SHL, SAR_SHR, MUL = (kind << 2 for kind in range(11))
@@ -52,7 +52,7 @@ def _sign(op: int) -> int:
     return 1 << ((8 << (op & 3)) - 1)
 
 
-@jitted
+@folding
 def carry_slow(c: Cpu) -> int:
     op = c.cc_op
     kind = op & ~3
@@ -94,7 +94,7 @@ def sign(c: Cpu) -> int:
     return 1 if c.cc_dst & _sign(c.cc_op) else 0
 
 
-@jitted
+@folding
 def parity(c: Cpu) -> int:
     """1 when the low byte of the result has an even number of ones."""
     if c.cc_op == EXPLICIT:
@@ -106,7 +106,7 @@ def parity(c: Cpu) -> int:
     return (low & 1) ^ 1
 
 
-@jitted
+@folding
 def overflow(c: Cpu) -> int:
     op = c.cc_op
     kind = op & ~3
@@ -130,7 +130,7 @@ def overflow(c: Cpu) -> int:
     return 0
 
 
-@jitted
+@folding
 def adjust(c: Cpu) -> int:
     op = c.cc_op
     kind = op & ~3
@@ -150,7 +150,7 @@ def adjust(c: Cpu) -> int:
     return 0
 
 
-@jitted
+@folding
 def status(c: Cpu) -> int:
     """The six flags at their places in EFLAGS."""
     if c.cc_op == EXPLICIT:

@@ -8,14 +8,13 @@ virtual time
 is a function of the guest alone. A REP iteration counts as one instruction.
 """
 
-from node.ia32.blocks import DEAD_HANDLER, FALL_HANDLER, forget_all, op_at
+from node.ia32.blocks import DEAD_HANDLER, ENTRY_HANDLER, FALL_HANDLER, forget_all, op_at
 from node.ia32.debug import stop_before_instruction
 from node.ia32.encodings import tables
 from node.ia32.exceptions import HOLD_TRAPS, debug_trap, deliver_nmi, deliver_pending
 from node.ia32.faults import undefined
 from node.ia32.fetch import find, is_full
 from node.ia32.host_sse import float_control, set_float_control
-from node.ia32.operands import next_eip
 from node.ia32.semantics.vector_state import adopt, collect
 from node.ia32.state import (
     ATTR_D,
@@ -119,12 +118,18 @@ def stop_before(c: Cpu, e: Op) -> None:
 @jitted
 def settle(c: Cpu, m: Machine, e: Op, ended: int) -> None:
     """`e` has set m.leave: count it and step over it if it completed, stay before it otherwise."""
+    settle_at(c, m, int(e.at), int(e.length), ended)
+
+
+@jitted
+def settle_at(c: Cpu, m: Machine, at: int, length: int, ended: int) -> None:
+    """The same for the instruction of `length` bytes, `at` bytes behind c.eip."""
     if m.leave != LEAVE_AFTER:
-        stop_before(c, e)
+        c.eip = (c.eip + at) & code_mask(c)
         return
     m.left -= 1
     if ended == 0:
-        c.eip = next_eip(c, e) & code_mask(c)
+        c.eip = (c.eip + at + length & M32) & code_mask(c)
 
 
 @jitted
@@ -155,6 +160,9 @@ def execute(c: Cpu, m: Machine, address: int) -> None:
         if number == FALL_HANDLER:
             stop_before(c, e)
             address = find(c, m)
+            continue
+        if number == ENTRY_HANDLER:
+            address += OP_BYTES
             continue
         if handler is None:
             undefined(m)

@@ -22,7 +22,7 @@ from node.ia32.state import (
     Machine,
     Op,
 )
-from node.jitted import inlined, jitted
+from node.jitted import inlined, slow_path
 
 REG, MEM = 0, 1  # form constants: the `rm` operand is a register, or in memory
 
@@ -68,7 +68,7 @@ def offset_of(c: Cpu, e: Op) -> int:
     return total & (M32 >> ((scale & 4) << 2))
 
 
-@jitted
+@slow_path
 def check_segment(c: Cpu, m: Machine, seg: int, offset: int, size: int, write: int) -> None:
     """Limit and type checks of a data access (SDM 3A 5.3, 5.5); raises #SS(0) for SS and #GP(0) for the others."""
     attr = c.attr[seg]

@@ -10,7 +10,18 @@ from typing import Any, Protocol
 import numpy as np
 
 from node.ia32 import exceptions, flags, interpreter, segments, tlb
-from node.ia32.blocks import BLOCK_BYTES, BLOCKS_CAPACITY, OPS_CAPACITY, SCRATCH_OPS, TABLE_BITS, forget_all
+from node.ia32.blocks import (
+    BLOCK_BYTES,
+    BLOCKS_CAPACITY,
+    JUMP_BYTES,
+    JUMPS,
+    NOTE_BYTES,
+    NOTES_CAPACITY,
+    OPS_CAPACITY,
+    SCRATCH_OPS,
+    TABLE_BITS,
+    forget_all,
+)
 from node.ia32.encodings import tables
 from node.ia32.models import DEFAULT, CpuModel, install_model
 from node.ia32.physical import MAP_READ, MAP_WRITE
@@ -37,6 +48,8 @@ class BoundEngine(Protocol):
     def flush_all(self) -> None: ...
     def protect_all(self) -> None: ...
     def forget_all(self) -> None: ...
+    def stats(self) -> dict[str, int]:
+        """Figures of the engine's own."""
 
 
 class PlainEngine:
@@ -74,6 +87,9 @@ class _BoundPlain:
     def forget_all(self) -> None:
         forget_all(self._m)
 
+    def stats(self) -> dict[str, int]:
+        return {}
+
 
 LOW_PAGES = 256
 HOLE = range(0xA0, 0x100)  # pages of the legacy hole: not RAM unless mapped so
@@ -109,6 +125,8 @@ class Processor:
             "decode_buffer": np.zeros(16, np.uint8),
             "encodings": decoded.packed,
             "handlers": handlers,
+            "jumps": np.zeros(JUMPS * JUMP_BYTES, np.uint8),
+            "notes": np.zeros(NOTES_CAPACITY * NOTE_BYTES, np.uint8),
             "dirty": memory.dirty,
             "code": memory.code,
         }

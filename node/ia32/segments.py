@@ -36,6 +36,7 @@ from node.ia32.state import (
     ATTR_RW,
     ATTR_S,
     CR0_PE,
+    CS,
     DS,
     ES,
     FS,
@@ -43,6 +44,10 @@ from node.ia32.state import (
     GS,
     M16,
     M32,
+    MODE_CODE,
+    MODE_FLAT,
+    MODE_USER,
+    MODE_WATCHED,
     NP,
     SS,
     SS_,
@@ -201,6 +206,22 @@ def refresh_segment(c: Cpu, m: Machine, seg: int) -> None:
         m.seg_ok[seg] = passes(c, seg)
     if seg == SS:
         m.stack_mask = M32 if c.attr[SS] & ATTR_D else M16
+    refresh_mode(c, m)
+
+
+@jitted
+def refresh_mode(c: Cpu, m: Machine) -> None:
+    bases = c.base[CS] | c.base[SS] | c.base[DS] | c.base[ES]
+    writable = m.seg_ok[SS] & m.seg_ok[DS] & m.seg_ok[ES]
+    code = c.limit[CS] == M32 and c.attr[CS] & ATTR_D
+    flat = bases == 0 and writable == 3 and m.seg_ok[CS] & 1 and c.limit[CS] == M32 and m.stack_mask == M32
+    user, watched = c.cpl == 3, m.need_read == 0
+    m.mode = (
+        (MODE_FLAT if flat else 0)
+        | (MODE_USER if user else 0)
+        | (MODE_CODE if code else 0)
+        | (MODE_WATCHED if watched else 0)
+    )
 
 
 @jitted
@@ -213,6 +234,7 @@ def refresh_level(c: Cpu, m: Machine) -> None:
     m.need_write = 0 if watched else WRITE_USER if user else WRITE_KERNEL
     m.need_fetch = FETCH_USER if user else FETCH_KERNEL
     m.watches_code = watches_code(c)
+    refresh_mode(c, m)
 
 
 @jitted

@@ -147,6 +147,7 @@ class Machine:
     dirty: I64  # a byte per backing page
     code: I64  # a byte per backing page: has decoded instructions
     code_chunks: I64  # 4 bytes per backing page: which of its 32 chunks of 128 bytes hold decoded instructions
+    jumps: I64  # where branches led: JUMP_BYTES each (fetch.py)
     page_blocks: I64  # 4 bytes per backing page: head of its list of blocks (index + 1)
     ops: I64  # arena of Op records
     ops_used: I64
@@ -155,6 +156,10 @@ class Machine:
     block_table: I64  # hash table: 4 bytes a slot, block index + 1
     encodings: I64  # the decoder's table (decode.py)
     handlers: I64  # by handler number, 8 bytes each: what to put into Op.handler
+    helpers: I64  # native code that translated code calls, by number, 8 bytes each
+    notes: I64  # blocks that have become hot: NOTE_BYTES each, for the translator to read
+    notes_used: I64
+    patience: I64  # executions after which a block is noted; 0: never
     decode_buffer: I64  # 16 bytes of instruction under decoding
     need_read: I64  # the TLB bit that allows a read at the present CPL; likewise write and fetch
     need_write: I64  # both 0 while accesses are watched (debug.py): then every one takes the slow path
@@ -162,6 +167,7 @@ class Machine:
     watches_code: I64  # 1: there are breakpoints on instructions
     seg_ok: Annotated[list[int], np.int64, 8]  # 1: every read passes segment checks; 2: every write too
     stack_mask: I64  # M32 or M16 by SS.B
+    mode: I64  # what code may take for granted: of the MODE_… bits
     left: I64  # instructions that may still be executed before the host wants control
     slice: I64  # what `left` was when c.instructions was last brought up to date
     leave: I64
@@ -194,6 +200,12 @@ class Machine:
     cpuid_extended: I64
     exceptions: I64
     interrupts: I64
+    translated: I64  # instructions executed in translated code
+
+
+# Machine.mode: CS, DS, ES and SS span all 4 GiB from 0 with 32-bit stack and pass every check; CPL is 3; CS is a 32-bit
+# segment without a limit; accesses are watched (debug.py)
+MODE_FLAT, MODE_USER, MODE_CODE, MODE_WATCHED = 1, 2, 4, 8
 
 
 class Op:
@@ -201,8 +213,8 @@ class Op:
 
     handler: Annotated[int, np.int64]  # handler number (plain Python) or address (native)
     link: Annotated[int, np.int64]  # address of the Op that a direct jump leads to, once known; 0: look it up
-    disp: U32  # address displacement; for direct jumps unused
-    imm: U32  # immediate or relative offset, masked to the operand size
+    disp: U32  # address displacement; for direct jumps unused; of a block's first Op, executions until it is noted
+    imm: U32  # immediate or relative offset, masked to the operand size; of a block's first Op, the block's number
     length: U8  # bytes of the instruction
     at: U8  # its offset from the block's first byte
     a: U8  # destination or `reg` register

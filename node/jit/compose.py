@@ -7,12 +7,15 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from node.ia32 import exceptions, flags, interpreter, segments, tlb
-from node.ia32.blocks import FIRST_HANDLER, forget_all
+from node.ia32.blocks import FIRST_HANDLER, forget_all, heat, lookup, note
+from node.ia32.decode import decode
 from node.ia32.encodings import tables
 from node.ia32.faults import undefined
-from node.ia32.fetch import find
+from node.ia32.fetch import add_piece, find, find_jump
 from node.jit import dispatch
-from node.jit.lowering import LLVM_NAMES, Lowering, parse, primitive_definitions
+from node.jit.lowering import LLVM_NAMES, Lowering, cold_definitions, parse, primitive_definitions
+from node.jit.packed import pack
+from node.jit.semantics_library import LibraryBuilder
 from node.jit.target import target_machine
 
 # Functions that Python calls, by name: (function, argument kinds, result)
@@ -24,26 +27,35 @@ ENTRY_POINTS: dict[str, tuple[Callable[..., Any], tuple[str, ...], str]] = {
     "flush_all": (tlb.flush_all, ("machine",), "void"),
     "protect_all": (tlb.protect_all, ("machine",), "void"),
     "forget_all": (forget_all, ("machine",), "void"),
+    "lookup": (lookup, ("machine", "i64"), "i64"),
+    "heat": (heat, ("machine", "i64"), "i64"),
+    "add_piece": (add_piece, ("machine", "i64", "i64", "i64"), "void"),
+    "decode": (decode, ("machine", "op", "i64", "i64", "i64"), "i64"),
 }
 # Functions that the dispatch text calls
 SUPPORT: dict[str, tuple[Callable[..., Any], tuple[str, ...], str]] = {
+    "find_jump": (find_jump, ("cpu", "machine"), "i64"),
     "find": (find, ("cpu", "machine"), "i64"),
     "follow": (interpreter.follow, ("cpu", "machine", "op", "i64"), "i64"),
     "settle": (interpreter.settle, ("cpu", "machine", "op", "i64"), "void"),
     "stop_before": (interpreter.stop_before, ("cpu", "op"), "void"),
     "undefined": (undefined, ("machine",), "void"),
+    "note": (note, ("cpu", "machine", "op"), "void"),
+    "settle_at": (interpreter.settle_at, ("cpu", "machine", "i64", "i64", "i64"), "void"),
 }
 
 Progress = Callable[[float, str], None]  # share done (0-1), what is being done
 
 
 def compose(level: str, progress: Progress) -> bytes:
-    """Object code of the interpreter for a level of x86-64. Takes some tens of seconds."""
+    """The interpreter for a level of x86-64, and beside it the semantics of which translated code is made
+    (`packed.py`). Takes some tens of seconds."""
     lowering = Lowering()
     target = target_machine(level)
     handlers = tables().handlers
-    whole = parse(primitive_definitions())
+    whole = parse(primitive_definitions() + "\n" + cold_definitions())
     symbols: dict[tuple[Callable[..., Any], int], str] = {}
+    by_number: dict[int, str] = {}
 
     def lower(function: Callable[..., Any], kinds: Sequence[str]) -> str:
         return lowering.compile(function, tuple(kinds))
@@ -60,21 +72,26 @@ def compose(level: str, progress: Progress) -> bytes:
             continue
         key = (handler.semantic, len(handler.constants))
         if key not in symbols:
-            progress(0.1 + 0.6 * number / len(handlers), f"compiling {handler.semantic.__name__}")
+            progress(0.1 + 0.5 * number / len(handlers), f"compiling {handler.semantic.__name__}")
             symbols[key] = lower(handler.semantic, ("cpu", "machine", "op", *("i64",) * len(handler.constants)))
+        by_number[number] = symbols[key]
         parts.append(dispatch.handler_text(number, handler, symbols[key]))
     assert all(h is not None for h in handlers[FIRST_HANDLER:])
-    progress(0.7, "linking")
-    for library in lowering.libraries:
-        whole.link_in(_keeping_all(library._final_module.clone()))
-    text = dispatch.SPECIAL + "\n".join(parts) + "\n" + dispatch.table_text(len(handlers))
+    progress(0.6, "simplifying")
+    library = LibraryBuilder(lowering, by_number)
+    semantics = library.build(target)
+    progress(0.75, "linking")
+    for code in lowering.libraries:
+        whole.link_in(_keeping_all(code._final_module.clone()))
+    parts += [dispatch.table_text(len(handlers)), dispatch.helper_table_text([h.symbol for h in library.helpers])]
+    text = dispatch.SPECIAL + "\n".join(parts)
     declarations = _declarations(text, whole)
     whole.link_in(parse(declarations + text))
     _hide(whole)
-    progress(0.75, "optimising")
+    progress(0.8, "optimising")
     optimise(whole, target)
     progress(0.9, "generating code")
-    return bytes(target.emit_object(whole))
+    return pack(bytes(target.emit_object(whole)), semantics)
 
 
 def _keeping_all(module: Any) -> Any:
@@ -90,18 +107,18 @@ def _keeping_all(module: Any) -> Any:
 
 
 def _declarations(text: str, whole: Any) -> str:
-    """Declare what the dispatch text calls in the other modules."""
-    called = set(re.findall(r"@([\w.$]+)\(", text))
+    """Declare what the dispatch text refers to in the other modules."""
+    mentioned = set(re.findall(r"@([\w.$]+)", text))
     return "\n".join(
         f"declare i32 @{f.name}({', '.join(str(a.type) for a in f.arguments)})"
         for f in whole.functions
-        if not f.is_declaration and f.name in called
+        if not f.is_declaration and f.name in mentioned
     )
 
 
 def _hide(module: Any) -> None:
     """Everything is internal but what Python asks for, so that the optimiser may inline and drop."""
-    exported = {f"limosa_{name}" for name in ENTRY_POINTS} | {"limosa_handlers"}
+    exported = {f"limosa_{name}" for name in ENTRY_POINTS} | {"limosa_handlers", "limosa_helpers"}
     for item in [*module.functions, *module.global_variables]:
         if not item.is_declaration and item.name not in exported and not item.name.startswith("llvm."):
             item.linkage = "internal"

@@ -9,6 +9,7 @@ code.
 import types as python_types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,19 +18,75 @@ import numba
 from llvmlite import ir
 from numba.core import config, types
 from numba.core.codegen import JITCodeLibrary
+from numba.core.datamodel.models import RecordModel
+from numba.core.datamodel.registry import register_default
+from numba.core.imputils import lower_getattr_generic, lower_setattr_generic
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
+from numba.np.arrayobj import record_getattr, record_setattr
 
 from node.ia32.blocks import BLOCK
 from node.ia32.state import CPU, MACHINE, OP
+from node.jit.hot_fields import HOT
 from node.jitted import PRIMITIVES, REGISTRY, Primitive
 
 # `config` makes its attributes at run time, hence setattr.
 setattr(config, "OPT", config._OptLevel(0))  # noqa: B010
 setattr(config, "DISABLE_JIT", 0)  # noqa: B010 (who sets NUMBA_DISABLE_JIT wants plain functions plain: they are)
 
+
+class SplitRecord(types.Record):
+    """A record of which translated regions hold some fields themselves: all others are reached through a function of
+    the record's address, which is the identity in the interpreter (`cold_definitions`)."""
+
+    def __init__(self, kind: str, record: Any) -> None:
+        self.kind, self.hot = kind, HOT[kind]
+        fields = [(name, field._asdict()) for name, field in record.fields.items()]
+        super().__init__(fields, record.size, record.aligned)
+
+
+register_default(SplitRecord)(RecordModel)
+
+
+@lower_getattr_generic(SplitRecord)  # type: ignore[untyped-decorator]
+def _get_field(context: Any, builder: Any, kind: Any, value: Any, name: str) -> Any:
+    return record_getattr(context, builder, kind, _base_of(builder, kind, value, name), name)
+
+
+@lower_setattr_generic(SplitRecord)  # type: ignore[untyped-decorator]
+def _set_field(context: Any, builder: Any, signature: Any, args: Any, name: str) -> Any:
+    record, value = args
+    base = _base_of(builder, signature.args[0], record, name)
+    return record_setattr(context, builder, signature, (base, value), name)
+
+
+def _base_of(builder: Any, kind: SplitRecord, value: Any, name: str) -> Any:
+    if name in kind.hot:
+        return value
+    pointer = ir.IntType(8).as_pointer()
+    symbol = cold_symbol(kind.kind)
+    callee = builder.module.globals.get(symbol) or ir.Function(
+        builder.module, ir.FunctionType(pointer, [pointer]), symbol
+    )
+    return builder.bitcast(builder.call(callee, [builder.bitcast(value, pointer)]), value.type)
+
+
+def cold_symbol(kind: str) -> str:
+    return f"limosa_cold_{kind}"
+
+
+def cold_definitions() -> str:
+    """In the interpreter all fields lie together."""
+    return "\n".join(
+        f"define weak_odr ptr @{cold_symbol(kind)}(ptr %0) alwaysinline nounwind {{\n  ret ptr %0\n}}" for kind in HOT
+    )
+
+
 RECORDS = {
-    name: numba.from_dtype(dtype) for name, dtype in (("cpu", CPU), ("machine", MACHINE), ("op", OP), ("block", BLOCK))
+    "cpu": SplitRecord("cpu", numba.from_dtype(CPU)),
+    "machine": SplitRecord("machine", numba.from_dtype(MACHINE)),
+    "op": numba.from_dtype(OP),
+    "block": numba.from_dtype(BLOCK),
 }
 TYPES = {"i64": types.int64, "void": types.void, **RECORDS}
 LLVM_NAMES = {"i64": "i64", "void": "void", "cpu": "ptr", "machine": "ptr", "op": "ptr", "block": "ptr"}
@@ -54,6 +111,23 @@ def primitive_definitions() -> str:
     return "\n".join(parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A compiled version of a function: the kinds of its arguments and result, and numba's library with its code."""
+
+    function: Callable[..., Any]
+    kinds: tuple[str, ...]
+    result: str  # "" for none
+    library: Any
+
+
+def _kind_of(numba_type: Any) -> str:
+    for name, known in RECORDS.items():
+        if numba_type == known:
+            return name
+    return "i8" if isinstance(numba_type, types.Boolean) else "i64"
+
+
 class Lowering:
     """Compiles registered functions; one instance a build."""
 
@@ -70,6 +144,17 @@ class Lowering:
             dispatcher.compile(signature)
         result = dispatcher.overloads[signature]
         return str(result.fndesc.mangled_name)
+
+    def compiled(self) -> dict[str, "Compiled"]:
+        """Everything compiled so far, by symbol."""
+        found: dict[str, Compiled] = {}
+        for function, dispatcher in self._dispatchers.items():
+            for result in dispatcher.overloads.values():
+                kinds = tuple(_kind_of(t) for t in result.fndesc.argtypes)
+                returned = result.fndesc.restype
+                kind = "" if returned == types.none else _kind_of(returned)
+                found[str(result.fndesc.mangled_name)] = Compiled(function, kinds, kind, result.library)
+        return found
 
     def _dispatcher(self, function: Callable[..., Any]) -> Any:
         known = self._dispatchers.get(function)

@@ -13,18 +13,27 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import llvmlite.binding as llvm
 
 from node.ia32.processor import BoundEngine, Processor
+from node.ia32.state import EXIT_NONE
+from node.jit.packed import object_of, texts_of
+from node.jit.regions.compiler import RegionCompiler, Translation
+from node.jit.regions.shape import Shape
+from node.jit.regions.store import DiskStore
+from node.jit.regions.translator import Natives, Settings, Translator
 from node.jit.target import host_level
 
 NODE = Path(__file__).resolve().parent.parent
 Progress = Callable[[float, str], None]
+USERS = frozenset({"native.py", "build.py"})  # what loads or orders the object, but is no part of it
 BUILDER = (sys.executable, "-m", "node.jit.build")  # given the cache directory; tells its progress on standard output
 READABLE = 0o644
 DIGEST_BYTES = 16  # an object file in the cache is preceded by that much of its SHA-256
@@ -36,10 +45,19 @@ class CompileFailed(RuntimeError):
 
 def cache_key(level: str) -> str:
     digest = hashlib.sha256()
-    sources = [NODE / "jitted.py", *sorted((NODE / "ia32").rglob("*.py")), *sorted((NODE / "jit").rglob("*.py"))]
+    composing = [p for p in sorted((NODE / "jit").glob("*.py")) if p.name not in USERS]
+    sources = [NODE / "jitted.py", *sorted((NODE / "ia32").rglob("*.py")), *composing]
     for source in sources:
         digest.update(source.relative_to(NODE).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
     digest.update(f"{version('numba')} {version('llvmlite')} {level}".encode())
+    return digest.hexdigest()[:32]
+
+
+def region_cache_key(level: str) -> str:
+    """Translations depend on the interpreter's sources as well."""
+    digest = hashlib.sha256(cache_key(level).encode())
+    for source in sorted((NODE / "jit" / "regions").glob("*.py")):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
     return digest.hexdigest()[:32]
 
 
@@ -114,14 +132,20 @@ def _compiled(cache: Path, progress: Progress, builder: Sequence[str]) -> bytes:
 
 
 class NativeEngine:
-    """Object code loaded into this process."""
+    """Object code loaded into this process. It interprets, until `translate` is called."""
 
-    def __init__(self, code: bytes) -> None:
+    def __init__(self, packed: bytes, cache: Path) -> None:
+        self._settings: Settings | None = None
+        self._store = DiskStore(cache.with_name("regions") / region_cache_key(host_level()))
+        self._packed = packed
+        self._texts: list[str] = []
+        self._compiler: RegionCompiler | None = None
+        self._compiling = threading.Lock()
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         target = llvm.Target.from_default_triple().create_target_machine(jit=True)
         self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
-        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(object_of(packed)))
         self._engine.finalize_object()
 
     def address(self, name: str) -> int:
@@ -132,6 +156,35 @@ class NativeEngine:
 
     def bind(self, processor: Processor) -> BoundEngine:
         return _BoundNative(self, processor)
+
+    def translate(self, settings: Settings) -> None:
+        """Processors bound from now on have their hot code translated; translations are kept beside the interpreter."""
+        self._settings = settings
+        self._texts = self._texts or texts_of(self._packed)
+
+    def translator_for(self, processor: Processor) -> Translator | None:
+        if self._settings is None:
+            return None
+        return Translator(processor, self._natives(), self, self._store, self._settings)
+
+    def compile(self, shape: Shape) -> Translation:
+        """By one thread at a time: LLVM has one lock anyway."""
+        with self._compiling:
+            if self._compiler is None:
+                self._compiler = RegionCompiler(self._texts)
+            return self._compiler.compile(shape)
+
+    def _natives(self) -> Natives:
+        def native(name: str, arguments: int, result: Any = ctypes.c_int64) -> Callable[..., Any]:
+            return ctypes.CFUNCTYPE(result, *(ctypes.c_int64,) * arguments)(self.address(name))
+
+        return Natives(
+            lookup=native("lookup", 2),
+            heat=native("heat", 2),
+            add_piece=native("add_piece", 4, None),
+            decode=native("decode", 5),
+            helpers=int(self._engine.get_global_value_address("limosa_helpers")),
+        )
 
 
 class _BoundNative:
@@ -149,9 +202,31 @@ class _BoundNative:
             one(engine.address(n)) for n in ("flush_all", "protect_all", "forget_all")
         )
         self._interrupt = three(engine.address("deliver_interrupt"))
+        self._record = processor.machine
+        self._translator = engine.translator_for(processor)
 
     def run(self) -> None:
-        self._run(self._cpu, self._machine)
+        if self._translator is None:
+            self._run(self._cpu, self._machine)
+        else:
+            self._run_translating(self._translator)
+
+    def _run_translating(self, translator: Translator) -> None:
+        """The same in stretches, between which translations are ordered and installed."""
+        m = self._record
+        budget = m.left
+        while True:
+            translator.between_stretches()
+            stretch = min(budget, translator.stretch)
+            m.left = stretch
+            self._run(self._cpu, self._machine)
+            budget -= stretch - m.left
+            if m.exit != EXIT_NONE or budget <= 0:
+                m.left = budget
+                return
+
+    def stats(self) -> dict[str, int]:
+        return self._translator.stats() if self._translator is not None else {}
 
     def deliver_interrupt(self, vector: int) -> None:
         self._interrupt(self._cpu, self._machine, vector)
@@ -182,6 +257,6 @@ def load(cache: Path, progress: Progress = silent, *, precompiled: Path | None =
     if precompiled is not None:
         code = verified(object_path(precompiled))
         if code is not None:
-            return NativeEngine(code)
+            return NativeEngine(code, cache)
         progress(0.0, f"{precompiled} holds no interpreter of this version for {host_level()}, this host's level")
-    return NativeEngine(object_code(cache, progress))
+    return NativeEngine(object_code(cache, progress), cache)

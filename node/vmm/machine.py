@@ -171,7 +171,8 @@ class Machine:
         m.interrupt_line = 1 if self.platform.intr else 0
         m.tsc_start = self.processor.cpu.instructions
         m.tsc_now = now
-        return self.processor.run(min(most, self.clock.budget(now, self.platform.deadline())))
+        budget = self.clock.budget(now, self.platform.deadline(), self.instructions)
+        return self.processor.run(min(most, budget))
 
     def _serve(self, exit_reason: int) -> Stopped | Idle | None:
         self.exits[EXIT_NAMES[exit_reason]] += 1
@@ -258,5 +259,6 @@ class Machine:
             "code_writes": int(m.code_writes),
             "exceptions": int(m.exceptions),
             "interrupts": int(m.interrupts),
+            **self.processor.engine.stats(),
             **{f"exits_{name}": count for name, count in sorted(dict(self.exits).items())},
         }

@@ -12,7 +12,7 @@ import platformdirs
 
 from node.ia32.processor import Engine, PlainEngine
 
-ENGINES = ("plain", "native")
+ENGINES = ("plain", "native", "translated")
 
 
 def cache_directory() -> Path:
@@ -22,12 +22,18 @@ def cache_directory() -> Path:
 
 @cache
 def engine_named(name: str) -> Engine:
-    """One of ENGINES; loaded (and, the first time on this host, compiled) once a process."""
+    """One of ENGINES; loaded (and, the first time on this host, compiled) once a process. "translated" is "native" with
+    everything translated that has been executed once."""
     if name == "plain":
         return PlainEngine()
     from node.jit.native import load  # the plain suite needs no numba
 
-    return load(cache_directory())
+    engine = load(cache_directory())
+    if name == "translated":
+        from node.jit.regions.translator import Limits, Settings
+
+        engine.translate(Settings(patience=2, forced=True, stretch=60, limits=Limits(instructions=16)))
+    return engine
 
 
 if __name__ == "__main__":  # before the tests, which have a time limit each

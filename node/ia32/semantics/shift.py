@@ -9,7 +9,7 @@ from node.ia32.flags import SAR_SHR, SHL, carry, set_explicit, set_flags, status
 from node.ia32.operands import get_reg, mask_of, read_to_change, sign_extend, write_rm
 from node.ia32.rows import FORM, SIZE, Row
 from node.ia32.state import AF, CF, ECX, OF, Cpu, Machine, Op
-from node.jitted import inlined, jitted
+from node.jitted import folding, inlined, jitted
 
 ROL_, ROR_, RCL_, RCR_, SHL_, SHR_, SAL_, SAR_ = range(8)
 BY_ONE, BY_IMM, BY_CL = 0, 1, 2
@@ -73,7 +73,7 @@ def rotate_carry(result: int, kind: int, size: int) -> int:
     return (result >> ((size << 3) - 1)) & 1
 
 
-@jitted
+@folding
 def rotated(value: int, kind: int, count: int, size: int) -> int:
     bits = size << 3
     count &= bits - 1
@@ -92,7 +92,7 @@ def rotated_through(value: int, kind: int, count: int, size: int) -> int:
     return ((value << count) | (value >> (bits - count))) & ((1 << bits) - 1)
 
 
-@jitted
+@folding
 def set_rotate_flags(c: Cpu, kind: int, size: int, result: int, carry_out: int) -> None:
     """CF, and OF: for left rotates top ^ CF, for right rotates the xor of the two top bits; the others stay."""
     top = (size << 3) - 1

@@ -34,6 +34,17 @@ def other() -> Iterator[SoupWorld]:
 
 
 @pytest.fixture(scope="module")
+def translated() -> Iterator[SoupWorld]:
+    """Everything that has been executed once is translated before it is executed again."""
+    world = SoupWorld(engine_named("translated"))
+    yield world
+    figures = world.processor.engine.stats()
+    world.close()
+    print(figures)
+    assert figures["regions_installed"] > 20 and figures["instructions_translated"] > 1_000, figures
+
+
+@pytest.fixture(scope="module")
 def plain() -> Iterator[SoupWorld]:
     world = SoupWorld(engine_named("plain"))
     yield world
@@ -77,6 +88,25 @@ def test_compiled_and_plain_interpreter_agree(kind: str, plain: SoupWorld, nativ
 @pytest.mark.parametrize("kind", KINDS)
 def test_compiled_and_plain_interpreter_agree_on_many_programs(kind: str, plain: SoupWorld, native: SoupWorld) -> None:
     compare_many(kind, 40, plain, native)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_translated_and_interpreted_code_agree(kind: str, native: SoupWorld, translated: SoupWorld) -> None:
+    for number in range(4):
+        name = f"translated {kind} {number}"
+        rng = random_for(name)
+        compare(rng, native, translated, random_program(rng, kind), name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_translated_and_interpreted_code_agree_on_many_programs(
+    kind: str, native: SoupWorld, translated: SoupWorld
+) -> None:
+    for number in range(60):
+        name = f"translated {kind} {number} of many"
+        rng = random_for(name)
+        compare(rng, native, translated, random_program(rng, kind), name)
 
 
 def in_pieces(rng: Random, world: SoupWorld, instructions: int) -> bool:

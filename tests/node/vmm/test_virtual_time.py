@@ -1,5 +1,5 @@
 """Under the virtual clock a run is a function of its input: the built-in guest's state after N instructions is the same
-on every run, on either engine, and when the run was saved and restored into a fresh machine at any instruction.
+on every run, on every engine, and when the run was saved and restored into a fresh machine at any instruction.
 
 State is all of memory and the octets of the snapshot that a migration would carry.
 """
@@ -37,6 +37,10 @@ WORKLOADS = {
     "muncher": Workload("dirty rate=max pages=max words=4 sweep=1", 3_000_000),
     "work": Workload("work n=64", 3_000_000),
 }
+
+
+# How often its state is compared on the way, with the translator and without
+LOCK_STEP = 40
 
 
 def booted(workload: Workload, engine: str = "native") -> Machine:
@@ -105,6 +109,18 @@ def test_two_runs_end_in_the_same_state(name: str) -> None:
         run(second, workload, workload.instructions * part // 3)
     assert digest(first) == digest(second)
     assert workload.command_line in first.console.read(0)[1].decode()
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_translated_and_interpreted_runs_are_in_the_same_state_all_along(name: str) -> None:
+    workload = WORKLOADS[name]
+    translated, interpreted = booted(workload, "translated"), booted(workload)
+    for part in range(1, LOCK_STEP + 1):
+        moment = workload.instructions * part // LOCK_STEP
+        run(translated, workload, moment)
+        run(interpreted, workload, moment)
+        assert digest(translated) == digest(interpreted), f"{workload} between {moment} and the moment before"
+    assert translated.stats()["instructions_translated"] > workload.instructions // 10
 
 
 @pytest.mark.parametrize("name", WORKLOADS)

@@ -1,0 +1,52 @@
+"""A region's shape to machine code, by LLVM."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from node.jit.regions.object_code import extract
+from node.jit.regions.shape import Shape
+from node.jit.regions.text import NAME, RegionText
+from node.jit.target import host_level, target_machine
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """Code that runs wherever it is copied to, and the Ops that go into the region's data."""
+
+    code: bytes
+    entry: int  # offset in `code`
+    operations: tuple[bytes, ...]
+
+
+class RegionCompiler:
+    """One a process; used by one thread. `library`: the texts of `semantics_library.py`."""
+
+    def __init__(self, library: list[str]) -> None:
+        self._library = library
+        self._target: Any = target_machine(host_level())
+
+    def compile(self, shape: Shape) -> Translation:
+        """Raises NotSelfContained if the code cannot be moved about."""
+        region = RegionText(shape, self._library)
+        module = llvm.parse_assembly(region.text())
+        self._optimise(module)
+        code, entry = extract(bytes(self._target.emit_object(module)), NAME)
+        return Translation(code, entry, tuple(region.operations))
+
+    def _optimise(self, module: Any) -> None:
+        builder = llvm.create_pass_builder(self._target, llvm.create_pipeline_tuning_options(speed_level=1))
+        passes = llvm.create_new_module_pass_manager()
+        passes.add_always_inliner_pass()
+        passes.add_sroa_pass()
+        passes.add_sccp_pass()
+        passes.add_instruction_combine_pass()
+        passes.add_simplify_cfg_pass()
+        passes.add_jump_threading_pass()
+        passes.add_new_gvn_pass()
+        passes.add_dead_store_elimination_pass()
+        passes.add_aggressive_dce_pass()
+        passes.add_instruction_combine_pass()
+        passes.add_simplify_cfg_pass()
+        passes.run(module, builder)
