@@ -104,6 +104,12 @@ class Jitted:
     slow: bool = False
 
 
+def cold_symbol(kind: str) -> str:
+    """In a primitive's LLVM text, the function that yields the address of a record proper, "cpu" or "machine":
+    translated code hands private copies about, of which only the fields of `node.jit.hot_fields` are valid."""
+    return f"limosa_cold_{kind}"
+
+
 REGISTRY: dict[Callable[..., Any], Jitted] = {}
 
 

@@ -20,11 +20,10 @@ from collections.abc import Iterable
 from node.ia32.host_fpu import HOST_HAS_X87, native
 from node.ia32.latches import FIRST, OPERAND
 from node.ia32.packed import MEANING, join, lanes, rearranged
-from node.ia32.state import MACHINE, Machine
+from node.ia32.state import Machine
 from node.jitted import Primitive, primitive
 
 ALL_MASKED, FLAGS = 0x1F80, 0x3F
-CONTROL_AT: int = MACHINE.fields["float_control"][1]  # type: ignore[index]
 
 # Integer operations are named by their instruction, here where it is not simply `name source, destination`.
 SPECIAL = {
@@ -194,16 +193,12 @@ def shuffle(m: Machine, kind: int, order: int) -> None:
     _put(m.operand, rearranged(SHUFFLES[kind], join(m.first, 32), join(m.operand, 32), int(order)))
 
 
-_CONTROL = f"%p = getelementptr i8, ptr %0, i64 {CONTROL_AT}\n"
-
-
 @primitive(
     arguments=("machine", "i64"),
     result="void",
     llvm=_vector(
-        _CONTROL
-        + "%w = trunc i64 %1 to i32\nstore i32 %w, ptr %p\n"
-        + 'call void asm sideeffect "ldmxcsr $0", "*m,~{memory}"(ptr elementtype(i32) %p)\nret void'
+        "%p = alloca i32\n%w = trunc i64 %1 to i32\nstore i32 %w, ptr %p\n"
+        'call void asm sideeffect "ldmxcsr $0", "*m,~{memory}"(ptr elementtype(i32) %p)\nret void'
     ),
     symbol=_external("set_float_control"),
 )
@@ -216,9 +211,9 @@ def set_float_control(m: Machine, value: int) -> None:
     arguments=("machine",),
     result="i64",
     llvm=_vector(
-        _CONTROL
-        + 'call void asm sideeffect "stmxcsr $0", "=*m,~{memory}"(ptr elementtype(i32) %p)\n'
-        + "%w = load i32, ptr %p\n%v = zext i32 %w to i64\nret i64 %v"
+        "%p = alloca i32\n"
+        'call void asm sideeffect "stmxcsr $0", "=*m,~{memory}"(ptr elementtype(i32) %p)\n'
+        "%w = load i32, ptr %p\n%v = zext i32 %w to i64\nret i64 %v"
     ),
     symbol=_external("float_control"),
 )

@@ -8,7 +8,7 @@ moved in (the upper half behind an MMX register or a short memory operand) is ze
 import ctypes
 
 from node.ia32.state import CPU, MACHINE, Cpu, Machine
-from node.jitted import primitive
+from node.jitted import cold_symbol, primitive
 
 
 def _offset(of: object, name: str) -> int:
@@ -22,7 +22,8 @@ FIRST, OPERAND = _offset(MACHINE, "first"), _offset(MACHINE, "operand")
 def _register(base: int, name: str) -> str:
     """SSA pointer `name` to register %2 of the Cpu record %0."""
     at = f"%{name}o = shl i64 %2, 4\n%{name}a = add i64 %{name}o, {base}\n"
-    return at + f"%{name} = getelementptr i8, ptr %0, i64 %{name}a\n"
+    record = f"%{name}c = call ptr @{cold_symbol('cpu')}(ptr %0)\n"
+    return at + record + f"%{name} = getelementptr i8, ptr %{name}c, i64 %{name}a\n"
 
 
 def _latch(machine: str, offset: int) -> str:

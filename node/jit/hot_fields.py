@@ -12,19 +12,23 @@ import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from types import FunctionType
 from typing import Any
 
-from node.jitted import REGISTRY
+from node.jitted import PRIMITIVES, REGISTRY
 
 HOT = {
     "cpu": frozenset({"gpr", "eip", "cc_op", "cc_dst", "cc_src", "base", "limit"}),
     "machine": frozenset(
         {"ram", "tlb", "helpers", "need_read", "need_write", "need_fetch", "seg_ok", "stack_mask", "left", "leave",
-         "fault"}
+         "fault", "first", "operand"}
     ),
 }  # fmt: skip
 # What code inlined into a region may change; a semantic that changes more is called, not inlined
-CHANGEABLE = frozenset({"gpr", "eip", "cc_op", "cc_dst", "cc_src", "left", "leave", "fault"})
+CHANGEABLE = frozenset({"gpr", "eip", "cc_op", "cc_dst", "cc_src", "left", "leave", "fault", "first", "operand"})
+FLEETING = frozenset(
+    {"first", "operand"}
+)  # worth nothing once the instruction is over: neither fetched nor written back
 ALL_HOT = HOT["cpu"] | HOT["machine"]
 
 
@@ -73,17 +77,18 @@ def closure_of(function: Callable[..., Any], *, inlined_only: bool = False) -> s
             continue
         found.add(one)
         for callee in callees_of(one):
-            if not inlined_only or REGISTRY[callee].inline or REGISTRY[callee].fold:
+            if not inlined_only or callee not in REGISTRY or REGISTRY[callee].inline or REGISTRY[callee].fold:
                 waiting.append(callee)
     return found
 
 
 @cache
 def callees_of(function: Callable[..., Any]) -> tuple[Callable[..., Any], ...]:
-    """Registered functions that the code of `function` names."""
+    """Registered functions and primitives that the code of `function` names; of a primitive's plain reading, all."""
     scope = function.__globals__
     named = [scope.get(name) for name in function.__code__.co_names]
-    return tuple(f for f in named if callable(f) and f in REGISTRY)
+    plain = function in PRIMITIVES
+    return tuple(f for f in named if isinstance(f, FunctionType) and (plain or f in REGISTRY or f in PRIMITIVES))
 
 
 @cache
@@ -91,7 +96,9 @@ def _own_effects(function: Callable[..., Any]) -> Effects:
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     reads = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr in ALL_HOT}
     writes = {name for target in _targets(tree) for name in _fields_of(target) if name in ALL_HOT}
-    return Effects(frozenset(reads), frozenset(writes))
+    return Effects(
+        frozenset(reads), frozenset(writes | reads & FLEETING)
+    )  # latches are handed to functions that fill them
 
 
 def _targets(tree: ast.AST) -> Iterator[ast.expr]:

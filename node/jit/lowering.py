@@ -28,7 +28,7 @@ from numba.np.arrayobj import record_getattr, record_setattr
 from node.ia32.blocks import BLOCK
 from node.ia32.state import CPU, MACHINE, OP
 from node.jit.hot_fields import HOT
-from node.jitted import PRIMITIVES, REGISTRY, Primitive
+from node.jitted import PRIMITIVES, REGISTRY, Primitive, cold_symbol
 
 # `config` makes its attributes at run time, hence setattr.
 setattr(config, "OPT", config._OptLevel(0))  # noqa: B010
@@ -69,10 +69,6 @@ def _base_of(builder: Any, kind: SplitRecord, value: Any, name: str) -> Any:
         builder.module, ir.FunctionType(pointer, [pointer]), symbol
     )
     return builder.bitcast(builder.call(callee, [builder.bitcast(value, pointer)]), value.type)
-
-
-def cold_symbol(kind: str) -> str:
-    return f"limosa_cold_{kind}"
 
 
 def cold_definitions() -> str:

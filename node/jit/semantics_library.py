@@ -21,8 +21,8 @@ from node.ia32.encodings import Handler, tables
 from node.ia32.state import CPU, MACHINE
 from node.jit.dispatch import FIRST_HELPER
 from node.jit.hot_fields import CHANGEABLE, HOT, effects_of, inline_effects_of
-from node.jit.lowering import LLVM_NAMES, Compiled, Lowering, cold_symbol, parse, primitive_definitions
-from node.jitted import REGISTRY
+from node.jit.lowering import LLVM_NAMES, Compiled, Lowering, parse, primitive_definitions
+from node.jitted import REGISTRY, cold_symbol
 
 LAYOUTS = {"cpu": CPU, "machine": MACHINE}
 REGISTERS = 8  # of the nine elements of gpr, the last is always zero
@@ -48,7 +48,7 @@ class Place:
 def places(kind: str, field: str) -> Iterator[Place]:
     """The int64s of a field that may have any value."""
     shape: np.dtype[Any] = LAYOUTS[kind].fields[field][0]  # type: ignore[index]
-    count = REGISTERS if field == "gpr" else shape.shape[0] if shape.shape else 1
+    count = REGISTERS if field == "gpr" else shape.itemsize // 8
     for i in range(count):
         yield Place(offset(kind, field) + 8 * i, field in NARROW)
 
@@ -261,7 +261,8 @@ def simplify(module: Any, target: Any) -> None:
 _METADATA = re.compile(r", ![a-z.]+ !\d+|(?<=\)) local_unnamed_addr")
 _ATTRIBUTES = re.compile(r" #(\d+)")
 _IDLE = re.compile(r"@llvm\.(lifetime|experimental\.noalias)")
-_NAME = re.compile(r'%("[^"]*"|[\w.$-]+)|^("[^"]*"|[\w.$-]+):', re.MULTILINE)
+# A name that is used, a label, or a string (assembly has names of its own in it)
+_NAME = re.compile(r'%("[^"]*"|[\w.$-]+)|^("[^"]*"|[\w.$-]+):|"[^"]*"', re.MULTILINE)
 
 
 def _split(text: str, count: int) -> list[str]:
@@ -285,6 +286,8 @@ def _renamed(body: str) -> str:
 
     def short(match: re.Match[str]) -> str:
         name = match[1] or match[2]
+        if name is None:
+            return match[0]
         known = names.setdefault(name, f"v{len(names)}")
         return f"%{known}" if match[1] else f"{known}:"
 

@@ -15,7 +15,7 @@ from node.ia32.encodings import Handler, tables
 from node.ia32.state import CPU, CS, DS, ES, M32, MACHINE, MODE_FLAT, MODE_USER, OP, OP_BYTES, SS
 from node.ia32.tlb import FETCH_KERNEL, FETCH_USER, READ_KERNEL, READ_USER, WRITE_KERNEL, WRITE_USER
 from node.jit.dispatch import GO_ON, GO_ON_LINKED, SETTLE_AT
-from node.jit.hot_fields import CHANGEABLE, HOT
+from node.jit.hot_fields import CHANGEABLE, FLEETING, HOT
 from node.jit.regions.shape import PAGE, Block, Instruction, Shape
 from node.jit.regions.writing import KINDS, Lines
 from node.jit.semantics_library import HELPERS, REAL, START_AGAIN, copy_text
@@ -86,7 +86,7 @@ class RegionText:
         out.add("  store ptr null, ptr %slot, align 8")
         out.add(f"  %dp = getelementptr i8, ptr %e, i64 {LINK}", "  %data = load ptr, ptr %dp")
         for letter, kind in KINDS.items():
-            out.add(*copy_text(kind, sorted(HOT[kind]), f"%{letter}", f"%{letter}a", f"in{letter}"))
+            out.add(*copy_text(kind, sorted(HOT[kind] - FLEETING), f"%{letter}", f"%{letter}a", f"in{letter}"))
             out.add(f"  %real{letter} = getelementptr i8, ptr %{letter}a, i64 {REAL[kind]}")
             out.add(f"  store ptr %{letter}, ptr %real{letter}, align 8")
         helpers = out.load("m", "helpers")
@@ -234,7 +234,7 @@ class RegionText:
         out = self._out
         prefix = out.name()[1:]
         for letter, kind in KINDS.items():
-            fields = sorted(CHANGEABLE & HOT[kind] - {"left"})
+            fields = sorted(CHANGEABLE & HOT[kind] - FLEETING - {"left"})
             out.add(*copy_text(kind, fields, f"%{letter}a", f"%{letter}", f"{prefix}{letter}"))
 
     def _count(self, left: str) -> None:
