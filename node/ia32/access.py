@@ -68,15 +68,26 @@ def load_to_change(c: Cpu, m: Machine, linear: int, size: int) -> int:
     return load_to_change_slow(c, m, linear, size)
 
 
-@inlined
+@jitted
 def load_system(c: Cpu, m: Machine, linear: int, size: int) -> int:
     """A load by the processor itself (descriptors, TSS, IDT): supervisor rights whatever the CPL."""
-    return load_slow(c, m, linear & M32, size, False)
+    at = linear & M32
+    entry = entry_of(m, at)
+    offset = at & 0xFFF
+    if entry & READ_KERNEL and m.need_read and offset <= 4096 - size:
+        return peek(m.ram + (entry & ~0xFFF) + offset, size)
+    return load_slow(c, m, at, size, False)
 
 
-@inlined
+@jitted
 def store_system(c: Cpu, m: Machine, linear: int, size: int, value: int) -> None:
-    store_slow(c, m, linear & M32, size, value, False)
+    at = linear & M32
+    entry = entry_of(m, at)
+    offset = at & 0xFFF
+    if entry & WRITE_KERNEL and m.need_write and offset <= 4096 - size:
+        poke(m.ram + (entry & ~0xFFF) + offset, size, value)
+    else:
+        store_slow(c, m, at, size, value, False)
 
 
 @inlined

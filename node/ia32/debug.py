@@ -14,6 +14,7 @@ from node.jitted import inlined, jitted
 
 EXECUTED, WRITTEN, PORT, ACCESSED = range(4)
 DR6_BS = 0x4000
+ALL_ENABLED = 0xFF
 
 
 @inlined
@@ -36,6 +37,8 @@ def touches(c: Cpu, i: int, start: int, size: int) -> bool:
 
 @jitted
 def watches_code(c: Cpu) -> int:
+    if c.dr[7] & ALL_ENABLED == 0:
+        return 0
     for i in range(4):
         if is_enabled(c, i) and kind_of(c, i) == EXECUTED:
             return 1
@@ -46,6 +49,8 @@ def watches_code(c: Cpu) -> int:
 def watches_data(c: Cpu) -> int:
     if alignment_matters(c):
         return 1
+    if c.dr[7] & ALL_ENABLED == 0:
+        return 0
     for i in range(4):
         if is_enabled(c, i) and kind_of(c, i) & WRITTEN:
             return 1

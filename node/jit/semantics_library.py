@@ -190,7 +190,7 @@ class LibraryBuilder:
         module = parse(self._frame(handlers))
         for library in self._inside:
             module.link_in(_weak(library._final_module.clone()))
-        module = parse(re.sub(r"\bnoinline\b", "nounwind", str(module)))
+        module = parse(re.sub(r"\b(no|always)inline\b", "nounwind", str(module)))
         roots = set(self._symbols.values())
         _inline_all_but(module, lambda name: name in roots or name.startswith("limosa_s"))
         simplify(module, target)  # each semantic once, before it is inlined with many a set of constants

@@ -46,7 +46,7 @@ class Settings:
     waiting: int = 4096  # requests at most
     share: float = 0.33  # of the guest's own CPU time, what translating may take
     head_start_ns: int = 200_000_000  # that it may take before
-    niceness: int = 10  # of the translator's thread
+    niceness: int = 0  # of the translator's thread
     code_bytes: int = 64 << 20
     limits: Limits = field(default_factory=Limits)
 
