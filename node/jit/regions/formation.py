@@ -53,6 +53,22 @@ def is_call(handler: Handler) -> bool:
     return store_slow in closure_of(handler.semantic)
 
 
+def pages_of(shape: Shape, code: Code, linear: int, backing: int) -> tuple[int, ...] | None:
+    """The backing offsets of a shape's pages with its entry at `linear` and `backing`; None if it is not there."""
+    first = linear & ~(PAGE - 1)
+    pages = [backing & ~(PAGE - 1)]
+    for number in shape.page_numbers[1:]:
+        page = code.page(first + number * PAGE & M32)
+        if page is None:
+            return None
+        pages.append(page)
+    contents = [code.content(page) for page in pages]
+    for piece in shape.pieces:
+        if contents[piece.page][piece.offset : piece.offset + len(piece.code)] != piece.code:
+            return None
+    return tuple(pages)
+
+
 class Former:
     """Forms one region; a fresh one each time."""
 

@@ -1,8 +1,8 @@
-"""Translations on disk, by content: shared by all machines of a host, and by later runs.
+"""Translations on disk, by content, and the catalogue beside them: shared by all machines of a host, and by later runs.
 
-A file a region, named by its shape's key, written aside and renamed, with a checksum in front: any number of processes
-read and write at once. A disk that is full or may not be written costs the translating again and nothing else. When
-the directory has grown beyond its size, the files not used for longest go.
+A file a region, named by its shape's key, and a file a head (`catalogue.py`), written aside and renamed, with a
+checksum in front: any number of processes read and write at once. A disk that is full or may not be written costs the
+translating again and nothing else. When the directory has grown beyond its size, the files not used for longest go.
 """
 
 import contextlib
@@ -17,7 +17,8 @@ from node.jit.regions.compiler import Translation
 BYTES_MOST = 256 << 20
 SWEEP_EVERY = 512  # files written between looks at the directory's size
 KEPT_SHARE = 0.75
-_HEAD = struct.Struct("<16sIII")  # checksum of the rest; entry, number of Ops, bytes of each
+CHECKSUM_BYTES = 16  # in front of each file, of the rest
+_HEAD = struct.Struct("<III")  # of a translation: entry, number of Ops, bytes of each
 
 
 class DiskStore:
@@ -29,22 +30,31 @@ class DiskStore:
         self._writable = True
 
     def get(self, key: str) -> Translation | None:
-        path = self._path(key)
+        content = self.read(key)
+        return None if content is None else decoded(content)
+
+    def put(self, key: str, translation: Translation) -> None:
+        self.write(key, encoded(translation))
+
+    def read(self, name: str) -> bytes | None:
+        """None, too, if the file is not what was written."""
+        path = self._path(name)
         try:
             content = path.read_bytes()
         except OSError:
             return None
         with contextlib.suppress(OSError):
             os.utime(path)
-        return decoded(content)
+        body = content[CHECKSUM_BYTES:]
+        return body if _checksum(body) == content[:CHECKSUM_BYTES] else None
 
-    def put(self, key: str, translation: Translation) -> None:
+    def write(self, name: str, content: bytes) -> None:
         if not self._writable:
             return
-        path = self._path(key)
+        path = self._path(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write_aside(path, encoded(translation))
+            _write_aside(path, _checksum(content) + content)
         except OSError:
             self._writable = False  # for this process: it has been tried
             return
@@ -69,8 +79,8 @@ class DiskStore:
                 path.unlink()
                 total -= size
 
-    def _path(self, key: str) -> Path:
-        return self._directory / key[:2] / key[2:]
+    def _path(self, name: str) -> Path:
+        return self._directory / name[-2:] / name
 
 
 def _write_aside(path: Path, content: bytes) -> None:
@@ -85,21 +95,19 @@ def _write_aside(path: Path, content: bytes) -> None:
             raise
 
 
+def _checksum(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()[:CHECKSUM_BYTES]
+
+
 def encoded(translation: Translation) -> bytes:
     operations = translation.operations
     size = len(operations[0]) if operations else 0
     body = b"".join(operations) + translation.code
-    numbers = struct.pack("<III", translation.entry, len(operations), size)
-    return hashlib.sha256(numbers + body).digest()[:16] + numbers + body
+    return _HEAD.pack(translation.entry, len(operations), size) + body
 
 
-def decoded(content: bytes) -> Translation | None:
-    """None if the file is not what was written."""
-    if len(content) < _HEAD.size:
-        return None
-    digest, entry, count, size = _HEAD.unpack_from(content)
-    if hashlib.sha256(content[16:]).digest()[:16] != digest:
-        return None
+def decoded(content: bytes) -> Translation:
+    entry, count, size = _HEAD.unpack_from(content)
     at = _HEAD.size
     operations = tuple(content[at + i * size : at + (i + 1) * size] for i in range(count))
     return Translation(content[at + count * size :], entry, operations)

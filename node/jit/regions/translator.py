@@ -21,11 +21,12 @@ from node.ia32.fetch import LIMITED_KEY, WIDE_KEY
 from node.ia32.processor import Processor
 from node.ia32.state import MODE_WATCHED, OP_BYTES
 from node.jit.regions.arena import CodeArena
+from node.jit.regions.catalogue import Catalogue, Files, head_of
 from node.jit.regions.compiler import Translation
-from node.jit.regions.formation import Former, Limits
+from node.jit.regions.formation import Former, Limits, pages_of
 from node.jit.regions.guest_code import Decoder, EverythingIsWarm, GuestCode
 from node.jit.regions.object_code import NotSelfContained
-from node.jit.regions.shape import Shape
+from node.jit.regions.shape import PAGE, Shape
 from node.jit.regions.text import OPERANDS_AT, operations_offset
 from node.jitted import peek64, poke64, record_at
 
@@ -55,7 +56,7 @@ class Compiler(Protocol):
     def compile(self, shape: Shape) -> Translation: ...
 
 
-class Store(Protocol):
+class Store(Files, Protocol):
     def get(self, key: str) -> Translation | None: ...
     def put(self, key: str, translation: Translation) -> None: ...
 
@@ -106,6 +107,7 @@ class Translator:
         self._processor, self._machine = processor, processor.machine
         self._natives, self._compiler, self._store, self._settings = natives, compiler, store, settings
         self._decoder = Decoder(natives.decode, processor.machine.encodings)
+        self._catalogue = Catalogue(store)
         self._arena = CodeArena(settings.code_bytes)
         self._addresses: dict[str, int] = {}  # of code in the arena, by the name of the translation
         self._known: dict[str, Translation] = {}
@@ -222,8 +224,17 @@ class Translator:
         code = kind(
             self._processor, self._decoder, self._natives.heat, mode=request.mode, patience=self._settings.patience
         )
-        former = Former(code, self._settings.limits, request.linear, request.key & PLACE, request.mode)
-        return former.form()
+        entry = request.key & PLACE
+        head = head_of(request.mode, entry & PAGE - 1, code.content(entry & ~(PAGE - 1)))
+        if not self._settings.forced:  # for the same result each time
+            for shape in self._catalogue.shapes(head):
+                pages = pages_of(shape, code, request.linear, entry)
+                if pages is not None:
+                    return shape, pages
+        formed = Former(code, self._settings.limits, request.linear, entry, request.mode).form()
+        if formed is not None:
+            self._catalogue.add(head, formed[0])
+        return formed
 
     def _translation(self, name: str, shape: Shape) -> Translation | None:
         known = self._known.get(name)

@@ -40,7 +40,7 @@ def test_llvm_knows_the_levels_and_the_names_of_their_features(level: str) -> No
 def test_what_came_with_the_program_is_used_and_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(native, "NativeEngine", bytes)
+    monkeypatch.setattr(native, "NativeEngine", lambda code, _cache: code)
     store(object_path(tmp_path / "image"), b"from the image")
     told: list[str] = []
     engine: object = load(tmp_path / "cache", lambda _, what: told.append(what), precompiled=tmp_path / "image")
@@ -51,7 +51,7 @@ def test_what_came_with_the_program_is_used_and_nothing_is_written(
 def test_an_image_for_a_higher_level_is_not_used_and_the_log_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(native, "NativeEngine", bytes)
+    monkeypatch.setattr(native, "NativeEngine", lambda code, _cache: code)
     monkeypatch.setattr(native, "host_level", lambda: NAMES[-1])
     for level in NAMES[:-1]:
         store(object_path(tmp_path / "image", level), b"would end in an illegal instruction")

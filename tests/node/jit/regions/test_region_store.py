@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from node.jit.regions.compiler import Translation
-from node.jit.regions.store import DiskStore, encoded
+from node.jit.regions.store import CHECKSUM_BYTES, DiskStore, encoded
 from tests.support.seeds import random_for
 
-KEYS = [f"{i:02x}{'0' * 38}" for i in range(16)]
+KEYS = [f"{'0' * 38}{i:02x}" for i in range(16)]
 
 
 def translation(seed: str, length: int = 300) -> Translation:
@@ -75,11 +75,11 @@ def test_a_full_disk_leaves_no_part_of_a_file(tmp_path: Path, monkeypatch: pytes
 
 
 def test_what_was_not_used_for_longest_goes_when_the_directory_has_grown(tmp_path: Path) -> None:
-    size = len(encoded(Translation(bytes(1000), 0, ())))
+    size = CHECKSUM_BYTES + len(encoded(Translation(bytes(1000), 0, ())))
     store = DiskStore(tmp_path, bytes_most=8 * size)
     for age, key in enumerate(KEYS):
         store.put(key, Translation(bytes(1000), 0, ()))
-        os.utime(tmp_path / key[:2] / key[2:], (1_000_000 + age, 1_000_000 + age))
+        os.utime(tmp_path / key[-2:] / key, (1_000_000 + age, 1_000_000 + age))
     store.get(KEYS[0])  # used just now
     store.sweep()
     kept = [key for key in KEYS if store.get(key) is not None]
