@@ -53,22 +53,36 @@ def places(kind: str, field: str) -> Iterator[Place]:
         yield Place(offset(kind, field) + 8 * i, field in NARROW)
 
 
+NARROW_RANGE = "!2"  # metadata of the texts: so that what is stored as it was fetched is seen to change nothing
 NARROW = frozenset({"gpr", "eip", "cc_dst", "cc_src", "base", "limit", "stack_mask"})
+BELOW_2_TO_32 = (1 << 32) - 1
 
 
-def copy_text(kind: str, fields: Sequence[str], source: str, target: str, prefix: str) -> list[str]:
-    """LLVM lines that copy fields from `source` to `target`. Names begin with %prefix."""
+def fetch_text(kind: str, fields: Sequence[str], record: str, copy: str, prefix: str) -> list[str]:
+    """LLVM lines that copy fields from a record to a region's copy. Names begin with %prefix."""
     lines = []
     for field in fields:
         for place in places(kind, field):
-            name = f"%{prefix}{place.offset}"
-            lines += [f"{name}s = getelementptr i8, ptr {source}, i64 {place.offset}"]
-            lines += [f"{name}t = getelementptr i8, ptr {target}, i64 {place.offset}"]
+            name, known = f"%{prefix}{place.offset}", f", !range {NARROW_RANGE}" if place.narrow else ""
+            lines += [f"{name}s = getelementptr i8, ptr {record}, i64 {place.offset}"]
+            lines += [f"{name}t = getelementptr i8, ptr {copy}, i64 {place.offset}"]
+            lines += [f"{name}v = load i64, ptr {name}s, align 8{known}", f"store i64 {name}v, ptr {name}t, align 8"]
+    return lines
+
+
+def write_back_text(kind: str, fields: Sequence[str], copy: str, record: str, prefix: str) -> list[str]:
+    """The other way."""
+    lines = []
+    for field in fields:
+        for place in places(kind, field):
+            name, value = f"%{prefix}{place.offset}", "v"
+            lines += [f"{name}s = getelementptr i8, ptr {copy}, i64 {place.offset}"]
+            lines += [f"{name}t = getelementptr i8, ptr {record}, i64 {place.offset}"]
+            lines += [f"{name}v = load i64, ptr {name}s, align 8"]
             if place.narrow:
-                lines += [f"{name}n = load i32, ptr {name}s, align 8", f"{name}v = zext i32 {name}n to i64"]
-            else:
-                lines += [f"{name}v = load i64, ptr {name}s, align 8"]
-            lines += [f"store i64 {name}v, ptr {name}t, align 8"]
+                lines += [f"{name}n = and i64 {name}v, {BELOW_2_TO_32}"]
+                value = "n"
+            lines += [f"store i64 {name}{value}, ptr {name}t, align 8"]
     return lines
 
 
@@ -125,8 +139,8 @@ def wrapper_text(helper: Helper, compiled: Compiled, *, rare: bool) -> str:
         table = table or f"%hp = getelementptr i8, ptr {names[i]}, i64 {HELPERS[kind]}"
         passed[i] = real
         out = sorted(effects.touched & CHANGEABLE & HOT[kind])
-        lines += copy_text(kind, out, names[i], real, f"o{i}_")
-        after += copy_text(kind, sorted(effects.writes & HOT[kind]), real, names[i], f"i{i}_")
+        lines += write_back_text(kind, out, names[i], real, f"o{i}_")
+        after += fetch_text(kind, sorted(effects.writes & HOT[kind]), real, names[i], f"i{i}_")
     arguments = ", ".join(f"{t} {n}" for t, n in zip(types, passed, strict=True))
     lines += [
         table,
@@ -211,7 +225,7 @@ class LibraryBuilder:
             handler = handlers[number]
             assert handler is not None
             parts.append(_handler_text(number, handler, symbol))
-        return "\n".join([*parts, "!9 = !{}"])
+        return "\n".join([*parts, "!9 = !{}", "!2 = !{i64 0, i64 4294967296}"])
 
 
 def _llvm_types(kinds: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ import hashlib
 import json
 from typing import Any, Protocol
 
-from node.jit.regions.shape import PAGE, Block, Instruction, Piece, Shape
+from node.jit.regions.shape import Block, Instruction, Piece, Shape
 
 HEAD_BYTES = 48
 SHAPES_MOST = 4  # of one head
@@ -22,10 +22,9 @@ class Files(Protocol):
     def write(self, name: str, content: bytes) -> None: ...
 
 
-def head_of(mode: int, offset: int, page: bytes) -> str:
-    """`page`: the content of the entry's page, `offset`: the entry's in it."""
-    bytes_there = page[offset : min(offset + HEAD_BYTES, PAGE)]
-    return "head-" + hashlib.sha256(f"{mode} {offset} ".encode() + bytes_there).hexdigest()[:35]
+def head_of(mode: int, offset: int, code: bytes) -> str:
+    """`code`: HEAD_BYTES from the entry on, fewer at its page's end; `offset`: the entry's in the page."""
+    return "head-" + hashlib.sha256(f"{mode} {offset} ".encode() + code).hexdigest()[:35]
 
 
 class Catalogue:

@@ -22,10 +22,12 @@ _HEAD = struct.Struct("<III")  # of a translation: entry, number of Ops, bytes o
 
 
 class DiskStore:
-    """`directory` is for one version of the translator on one kind of host."""
+    """`directory` is for one version of the translator on one kind of host. What other processes write later is found
+    by those that begin later."""
 
     def __init__(self, directory: Path, bytes_most: int = BYTES_MOST) -> None:
         self._directory, self._bytes_most = directory, bytes_most
+        self._names: set[str] | None = None  # of files that were there at first, and of those written since
         self._written = 0
         self._writable = True
 
@@ -38,6 +40,10 @@ class DiskStore:
 
     def read(self, name: str) -> bytes | None:
         """None, too, if the file is not what was written."""
+        if self._names is None:  # most of what is asked for is not there
+            self._names = {path.name for path in self._directory.glob("*/*")}
+        if name not in self._names:
+            return None
         path = self._path(name)
         try:
             content = path.read_bytes()
@@ -58,6 +64,8 @@ class DiskStore:
         except OSError:
             self._writable = False  # for this process: it has been tried
             return
+        if self._names is not None:
+            self._names.add(name)
         self._written += 1
         if self._written % SWEEP_EVERY == 0:
             self.sweep()

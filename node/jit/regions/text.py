@@ -10,6 +10,7 @@ slow path (a TLB miss, a fault), which the interpreter starts again.
 """
 
 import re
+from functools import cache
 
 from node.ia32.encodings import Handler, tables
 from node.ia32.state import CPU, CS, DS, ES, M32, MACHINE, MODE_FLAT, MODE_USER, OP, OP_BYTES, SS
@@ -18,7 +19,7 @@ from node.jit.dispatch import GO_ON, GO_ON_LINKED, SETTLE_AT
 from node.jit.hot_fields import CHANGEABLE, FLEETING, HOT
 from node.jit.regions.shape import PAGE, Block, Instruction, Shape
 from node.jit.regions.writing import KINDS, Lines
-from node.jit.semantics_library import HELPERS, REAL, START_AGAIN, copy_text
+from node.jit.semantics_library import HELPERS, REAL, START_AGAIN, fetch_text, write_back_text
 
 NAME = "limosa_region"
 OPERANDS_AT = OP.fields["disp"][1]  # type: ignore[index]
@@ -28,6 +29,7 @@ RARE, OFTEN = ", !prof !0", ", !prof !1"  # the branch's first way is taken
 FRAME = """
 !0 = !{!"branch_weights", i32 1, i32 2000}
 !1 = !{!"branch_weights", i32 2000, i32 1}
+!2 = !{i64 0, i64 4294967296}
 attributes #0 = { nounwind "no-jump-tables"="true" }
 """
 # An Op that goes further than into loads of its fields
@@ -36,6 +38,7 @@ _PASSED_ON = re.compile(
 )
 
 
+@cache
 def passes_on_op(semantic: str) -> bool:
     return _PASSED_ON.search(semantic.split("\n", 1)[1]) is not None
 
@@ -63,7 +66,7 @@ class RegionText:
             self._block(number, block)
         self._go_on()
         if self._leaving:
-            self._leave()
+            self._leaving_phis()
         used = sorted({i.handler for b in self._shape.blocks for i in b.instructions})
         head = f"define tailcc void @{NAME}(ptr noalias %c, ptr noalias %m, ptr %e, i64 %n) #0 {{"
         semantics = [self._library[1 + number] for number in used]
@@ -74,7 +77,8 @@ class RegionText:
         """Is the processor in the mode that the region was made for, and the budget enough for a block?"""
         out = self._out
         out.label("entry")
-        out.add("  %slot = alloca ptr, align 8")
+        out.add("  %slot = alloca ptr, align 8", "  %next = alloca ptr, align 8")
+        out.add(*(f"  %{name} = alloca i64, align 8" for name in ("at", "length", "ended")))
         out.add(f"  %ca = alloca [{CPU.itemsize} x i8], align 8", f"  %ma = alloca [{MACHINE.itemsize} x i8], align 8")
         expected = out.value(f"icmp eq i64 {out.load('m', 'mode', record='%m')}, {self._shape.mode}")
         enough = out.value(f"icmp uge i64 %n, {len(self._shape.blocks[0].instructions)}")
@@ -83,10 +87,10 @@ class RegionText:
         out.add(f"  %e1 = getelementptr i8, ptr %e, i64 {OP_BYTES}", "  %h1 = load ptr, ptr %e1")
         out.add("  musttail call tailcc void %h1(ptr %c, ptr %m, ptr %e1, i64 %n)", "  ret void")
         out.label("begin")
-        out.add("  store ptr null, ptr %slot, align 8")
+        out.add("  store ptr null, ptr %slot, align 8", "  store ptr null, ptr %next, align 8")
         out.add(f"  %dp = getelementptr i8, ptr %e, i64 {LINK}", "  %data = load ptr, ptr %dp")
         for letter, kind in KINDS.items():
-            out.add(*copy_text(kind, sorted(HOT[kind] - FLEETING), f"%{letter}", f"%{letter}a", f"in{letter}"))
+            out.add(*fetch_text(kind, sorted(HOT[kind] - FLEETING), f"%{letter}", f"%{letter}a", f"in{letter}"))
             out.add(f"  %real{letter} = getelementptr i8, ptr %{letter}a, i64 {REAL[kind]}")
             out.add(f"  store ptr %{letter}, ptr %real{letter}, align 8")
         helpers = out.load("m", "helpers")
@@ -207,7 +211,8 @@ class RegionText:
         if page < 0 and self._is_near(block, at):
             link = out.value(f"getelementptr i8, ptr %data, i64 {8 * (len(self._shape.page_numbers) + self._links)}")
             self._links += 1
-            out.add(f"  store ptr {link}, ptr %slot, align 8")
+            known = out.value(f"load ptr, ptr {link}, align 8")
+            out.add(f"  store ptr {link}, ptr %slot, align 8", f"  store ptr {known}, ptr %next, align 8")
         if page < 0 or page == block.page:
             out.add(f"  br label %{label}")
             return
@@ -235,7 +240,7 @@ class RegionText:
         prefix = out.name()[1:]
         for letter, kind in KINDS.items():
             fields = sorted(CHANGEABLE & HOT[kind] - FLEETING - {"left"})
-            out.add(*copy_text(kind, fields, f"%{letter}a", f"%{letter}", f"{prefix}{letter}"))
+            out.add(*write_back_text(kind, fields, f"%{letter}a", f"%{letter}", f"{prefix}{letter}"))
 
     def _count(self, left: str) -> None:
         """Add to m.translated what was executed here."""
@@ -244,37 +249,14 @@ class RegionText:
         before = out.load("m", "translated", record="%m")
         out.store("m", "translated", out.value(f"add i64 {before}, {executed}"), record="%m")
 
-    def _helper(self, number: int) -> str:
+    def _helper(self, number: int | str) -> str:
         out = self._out
         table = out.value(f"inttoptr i64 {out.load('m', 'helpers')} to ptr")
         place = out.value(f"getelementptr ptr, ptr {table}, i64 {number}")
         return out.value(f"load ptr, ptr {place}, align 8")
 
-    def _go_on(self) -> None:
-        """Elsewhere, at c.eip, with the budget in the copy's `left`."""
-        out = self._out
-        out.label("go_on")
-        self._write_back()
-        left = out.load("m", "left")
-        self._count(left)
-        slot = out.value("load ptr, ptr %slot, align 8")
-        arguments = f"(ptr %c, ptr %m, ptr {slot}, i64 {left})"
-        linkable = out.value(f"icmp ne ptr {slot}, null")
-        enough = out.value(f"icmp ne i64 {left}, 0")
-        out.branch(out.value(f"and i1 {linkable}, {enough}"), "near", "far")
-        out.label("near")
-        known = out.value(f"load ptr, ptr {slot}, align 8")
-        out.branch(out.value(f"icmp ne ptr {known}, null"), "linked", "unlinked", OFTEN)
-        out.label("linked")
-        handler = out.value(f"load ptr, ptr {known}, align 8")
-        out.add(f"  musttail call tailcc void {handler}(ptr %c, ptr %m, ptr {known}, i64 {left})", "  ret void")
-        out.label("unlinked")
-        out.add(f"  musttail call tailcc void {self._helper(GO_ON_LINKED)}{arguments}", "  ret void")
-        out.label("far")
-        out.add(f"  musttail call tailcc void {self._helper(GO_ON)}{arguments}", "  ret void")
-
-    def _leave(self) -> None:
-        """Out of native code at an instruction that has set m.leave."""
+    def _leaving_phis(self) -> None:
+        """An instruction has set m.leave: what is told of it, and whether the interpreter shall start it again."""
         out = self._out
         out.label("leaving")
         columns = zip(*((left, at, length, ended) for _, left, at, length, ended in self._leaving), strict=True)
@@ -284,26 +266,53 @@ class RegionText:
             incoming = ", ".join(f"[ {v}, %{label} ]" for v, label in zip(column, labels, strict=True))
             values.append(out.value(f"phi i64 {incoming}"))
         left, at, length, ended = values
-        again = out.value(f"icmp eq i64 {out.load('m', 'leave')}, {START_AGAIN}")
         out.store("m", "left", left)
-        out.branch(again, "again", "left")
+        for name, value in (("at", at), ("length", length), ("ended", ended)):
+            out.add(f"  store i64 {value}, ptr %{name}, align 8")
+        again = out.value(f"icmp eq i64 {out.load('m', 'leave')}, {START_AGAIN}")
+        out.branch(again, "again", "go_on")
         out.label("again")
         eip = out.value(f"add i64 {out.load('c', 'eip')}, {at}")
         wrapped = out.value(f"and i64 {eip}, {M32}")
         out.store("c", "eip", wrapped)
         out.store("m", "leave", 0)
         out.store("m", "fault", 0)
-        out.branch(out.value(f"icmp eq i64 {wrapped}, %eip0"), "first", "go_on")
-        out.label("first")  # the dispatcher would come back here: straight to the Op behind the entry
-        self._write_back()
-        self._count(left)
+        first = out.value(f"icmp eq i64 {wrapped}, %eip0")  # the dispatcher would come back here
         following = out.value(f"getelementptr i8, ptr %e, i64 {OP_BYTES}")
-        handler = out.value(f"load ptr, ptr {following}")
-        out.add(f"  musttail call tailcc void {handler}(ptr %c, ptr %m, ptr {following}, i64 {left})", "  ret void")
-        out.label("left")
+        next_op = out.value(f"select i1 {first}, ptr {following}, ptr null")
+        out.add(
+            f"  store ptr {next_op}, ptr %next, align 8", "  store ptr null, ptr %slot, align 8", "  br label %go_on"
+        )
+
+    def _go_on(self) -> None:
+        """Out of here: to the interpreter's loop at what has set m.leave, or on at c.eip with the budget
+        in the copy's `left`. The Op there is %next if that is not null, or else it is looked up and put into %slot."""
+        out = self._out
+        out.label("go_on")
         self._write_back()
+        left = out.load("m", "left")
         self._count(left)
+        leaves = out.value(f"icmp ne i64 {out.load('m', 'leave')}, 0")
+        out.branch(leaves, "settle", "on", RARE)
+        out.label("on")
+        slot, known = out.value("load ptr, ptr %slot, align 8"), out.value("load ptr, ptr %next, align 8")
+        some, enough = out.value(f"icmp ne ptr {known}, null"), out.value(f"icmp ne i64 {left}, 0")
+        out.branch(out.value(f"and i1 {some}, {enough}"), "known", "unknown", OFTEN)
+        out.label("unknown")
+        unlinkable = out.value(f"icmp eq ptr {slot}, null")
+        number = out.value(f"select i1 {unlinkable}, i64 {GO_ON}, i64 {GO_ON_LINKED}")
+        search = self._helper(number)
+        out.add("  br label %tail")
+        out.label("known")
+        handler = out.value(f"load ptr, ptr {known}, align 8")
+        out.add("  br label %tail")
+        out.label("tail")
+        target = out.value(f"phi ptr [ {search}, %unknown ], [ {handler}, %known ]")
+        op = out.value(f"phi ptr [ {slot}, %unknown ], [ {known}, %known ]")
+        out.add(f"  musttail call tailcc void {target}(ptr %c, ptr %m, ptr {op}, i64 {left})", "  ret void")
+        out.label("settle")
         out.store("m", "left", left, record="%m")
+        at, length, ended = (out.value(f"load i64, ptr %{name}, align 8") for name in ("at", "length", "ended"))
         settle = self._helper(SETTLE_AT)
         out.add(f"  call void {settle}(ptr %c, ptr %m, i64 {at}, i64 {length}, i64 {ended}) cold", "  ret void")
 

@@ -21,7 +21,7 @@ from node.ia32.fetch import LIMITED_KEY, WIDE_KEY
 from node.ia32.processor import Processor
 from node.ia32.state import MODE_WATCHED, OP_BYTES
 from node.jit.regions.arena import CodeArena
-from node.jit.regions.catalogue import Catalogue, Files, head_of
+from node.jit.regions.catalogue import HEAD_BYTES, Catalogue, Files, head_of
 from node.jit.regions.compiler import Translation
 from node.jit.regions.formation import Former, Limits, pages_of
 from node.jit.regions.guest_code import Decoder, EverythingIsWarm, GuestCode
@@ -32,19 +32,22 @@ from node.jitted import peek64, poke64, record_at
 
 PLACE = (1 << 40) - 1  # of a block's key: the backing offset
 PAUSE_S = 0.01  # between looks at whether there is time again
+COOL_S = 0.05  # between looks at whether anything is hot
 AT_ONCE = 8  # requests served between looks at all that wait
 INSTALLED_AT_ONCE = 16  # translations, so that the guest does not wait for long
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`patience`: executions after which a block is hot. `forced`: translate at once all that can be reached, in the
+    """`glance`: executions after which a translation that exists already is looked for; `patience`: after which one is
+    made. `forced`: translate at once all that can be reached, in the
     guest's thread, for tests."""
 
+    glance: int = 100
     patience: int = 2000
     forced: bool = False
     stretch: int = 1 << 20  # instructions between looks at what is finished
-    waiting: int = 4096  # requests at most
+    waiting: int = 1 << 14  # requests at most
     share: float = 0.33  # of the guest's own CPU time, what translating may take
     head_start_ns: int = 200_000_000  # that it may take before
     niceness: int = 0  # of the translator's thread
@@ -111,7 +114,8 @@ class Translator:
         self._arena = CodeArena(settings.code_bytes)
         self._addresses: dict[str, int] = {}  # of code in the arena, by the name of the translation
         self._known: dict[str, Translation] = {}
-        self._requests: dict[int, Request] = {}  # by key
+        self._fresh: deque[Request] = deque()  # not looked for yet
+        self._requests: dict[int, Request] = {}  # for which there is no translation yet, by key
         self._hottest: list[int] = []  # their keys, as far as they are sorted
         self._wanted = threading.Condition()
         self._guest_ns = 0  # CPU time of the guest's thread
@@ -119,7 +123,7 @@ class Translator:
         self._thread: threading.Thread | None = None
         self.figures = Figures()
         self._machine.helpers = natives.helpers
-        self._machine.patience = settings.patience
+        self._machine.patience = settings.patience if settings.forced else settings.glance
 
     @property
     def stretch(self) -> int:
@@ -170,8 +174,8 @@ class Translator:
             self._thread = threading.Thread(target=self._work, name="translator", daemon=True)
             self._thread.start()
         with self._wanted:
-            if len(self._requests) < self._settings.waiting:
-                self._requests[request.key] = request
+            if len(self._requests) + len(self._fresh) < self._settings.waiting:
+                self._fresh.append(request)
                 self._wanted.notify()
             else:
                 self.figures.dropped += 1
@@ -181,24 +185,40 @@ class Translator:
     def _work(self) -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._settings.niceness)
         while True:
-            request = self._next()
+            with self._wanted:
+                while not self._fresh and not self._requests:
+                    self._wanted.wait()
+                if not self._fresh and self._is_spent():
+                    self._wanted.wait(PAUSE_S)
             try:
-                self._serve(request)
+                if self._fresh:
+                    self._look_for(self._fresh.popleft())
+                elif not self._is_spent():
+                    self._serve_hottest()
             except ValueError:  # a view of memory that has been released: the machine is gone
                 return
 
-    def _next(self) -> Request:
-        """One of the hottest, once there is one and the time for it."""
-        while True:
-            with self._wanted:
-                while not self._requests or self._is_spent():
-                    self._wanted.wait(PAUSE_S if self._requests else None)
-                waiting = list(self._requests)
-            if not self._hottest:
-                self._hottest = sorted(waiting, key=self._heat)[-AT_ONCE:]
-            request = self._requests.pop(self._hottest.pop(), None)
-            if request is not None and self._heat(request.key):  # the block has not died
-                return request
+    def _look_for(self, request: Request) -> None:
+        """Take what was translated before, or let it wait."""
+        code = self._code(request, GuestCode)
+        found = self._found(request, code)
+        translation = self._known.get(found[0].key()) or self._stored(found[0].key()) if found else None
+        if found and translation:
+            self._finished.append(Finished(request, *found, found[0].key(), translation))
+        else:
+            self._requests[request.key] = request
+
+    def _serve_hottest(self) -> None:
+        """One of those that have been hottest for a while, if any is hot."""
+        if not self._hottest:
+            heats = sorted((self._heat(key), key) for key in list(self._requests))
+            self._hottest = [key for heat, key in heats[-AT_ONCE:] if heat >= self._settings.patience]
+        if not self._hottest:
+            time.sleep(COOL_S)
+            return
+        request = self._requests.pop(self._hottest.pop(), None)
+        if request is not None and self._heat(request.key):  # the block has not died
+            self._serve(request)
 
     def _heat(self, key: int) -> int:
         return self._natives.heat(self._processor.machine_address, key)
@@ -219,21 +239,30 @@ class Translator:
                 self._finished.append(Finished(request, shape, pages, name, translation))
         self.figures.compile_ns += time.thread_time_ns() - begun
 
-    def _form(self, request: Request) -> tuple[Shape, tuple[int, ...]] | None:
-        kind = EverythingIsWarm if self._settings.forced else GuestCode
-        code = kind(
+    def _code(self, request: Request, kind: type[GuestCode]) -> GuestCode:
+        return kind(
             self._processor, self._decoder, self._natives.heat, mode=request.mode, patience=self._settings.patience
         )
-        entry = request.key & PLACE
-        head = head_of(request.mode, entry & PAGE - 1, code.content(entry & ~(PAGE - 1)))
-        if not self._settings.forced:  # for the same result each time
-            for shape in self._catalogue.shapes(head):
-                pages = pages_of(shape, code, request.linear, entry)
-                if pages is not None:
-                    return shape, pages
-        formed = Former(code, self._settings.limits, request.linear, entry, request.mode).form()
-        if formed is not None:
-            self._catalogue.add(head, formed[0])
+
+    def _found(self, request: Request, code: GuestCode) -> tuple[Shape, tuple[int, ...]] | None:
+        """A shape from the catalogue that lies there now, and its pages' backing offsets."""
+        for shape in self._catalogue.shapes(self._head(request)):
+            pages = pages_of(shape, code, request.linear, request.key & PLACE)
+            if pages is not None:
+                return shape, pages
+        return None
+
+    def _head(self, request: Request) -> str:
+        at = request.key & PLACE
+        end = min(at + HEAD_BYTES, (at | PAGE - 1) + 1)
+        return head_of(request.mode, at & PAGE - 1, bytes(self._processor.memory.view[at:end]))
+
+    def _form(self, request: Request) -> tuple[Shape, tuple[int, ...]] | None:
+        """Anew. For tests as if nothing had been before."""
+        code = self._code(request, EverythingIsWarm if self._settings.forced else GuestCode)
+        formed = Former(code, self._settings.limits, request.linear, request.key & PLACE, request.mode).form()
+        if formed is not None and not self._settings.forced:
+            self._catalogue.add(self._head(request), formed[0])
         return formed
 
     def _translation(self, name: str, shape: Shape) -> Translation | None:
@@ -241,18 +270,24 @@ class Translator:
         if known is not None:
             self.figures.reused += 1
             return known
+        known = self._stored(name)
+        if known is not None:
+            return known
+        try:
+            known = self._compiler.compile(shape)
+        except NotSelfContained:
+            self.figures.refused += 1
+            return None
+        self.figures.compiled += 1
+        self._store.put(name, known)
+        self._known[name] = known
+        return known
+
+    def _stored(self, name: str) -> Translation | None:
         known = self._store.get(name)
         if known is not None:
             self.figures.loaded += 1
-        else:
-            try:
-                known = self._compiler.compile(shape)
-            except NotSelfContained:
-                self.figures.refused += 1
-                return None
-            self.figures.compiled += 1
-            self._store.put(name, known)
-        self._known[name] = known
+            self._known[name] = known
         return known
 
     # Installation, in the guest's thread

@@ -32,7 +32,7 @@ def test_a_shape_is_the_same_after_a_file() -> None:
 
 def test_a_later_process_finds_the_latest_shapes_of_a_head(tmp_path: Path) -> None:
     shape, _ = formed(twin())
-    head = head_of(5, 0, LOOP.ljust(PAGE, b"\x90"))
+    head = head_of(5, 0, LOOP)
     first = Catalogue(DiskStore(tmp_path))
     others = [Shape(5, 0, shape.blocks, (number,), shape.pieces, shape.page_numbers) for number in range(SHAPES_MOST)]
     for one in (shape, *others, others[-1]):
