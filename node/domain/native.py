@@ -15,7 +15,7 @@ from node.domain.machinery import GuestMachine, GuestStopped, GuestThread, Progr
 from node.domain.processors import DEFAULT_CPU
 from node.guests.builtin import builtin_kernel
 from node.jit import native
-from node.jit.regions.translator import Settings
+from node.jit.regions.settings import Settings
 from node.migration import digest, snapshot
 from node.vmm.machine import Machine, MachineConfig, MachineError
 from node.vmm.thread import MachineThread

@@ -26,9 +26,10 @@ from node.ia32.processor import BoundEngine, Processor
 from node.ia32.state import EXIT_NONE
 from node.jit.packed import object_of, texts_of
 from node.jit.regions.compiler import RegionCompiler, Translation
+from node.jit.regions.settings import Settings
 from node.jit.regions.shape import Shape
 from node.jit.regions.store import DiskStore
-from node.jit.regions.translator import Natives, Settings, Translator
+from node.jit.regions.translator import Natives, Translator
 from node.jit.target import host_level
 
 NODE = Path(__file__).resolve().parent.parent

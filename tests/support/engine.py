@@ -30,7 +30,8 @@ def engine_named(name: str) -> Engine:
 
     engine = load(cache_directory())
     if name == "translated":
-        from node.jit.regions.translator import Limits, Settings
+        from node.jit.regions.formation import Limits
+        from node.jit.regions.settings import Settings
 
         engine.translate(Settings(patience=2, forced=True, stretch=60, limits=Limits(instructions=16)))
     return engine

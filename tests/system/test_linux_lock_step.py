@@ -10,7 +10,7 @@ import xxhash
 from node.domain.boot_files import LinuxFiles, load
 from node.ia32.processor import Engine
 from node.jit import native
-from node.jit.regions.translator import Settings
+from node.jit.regions.settings import Settings
 from node.migration import snapshot
 from node.vmm.machine import Machine, MachineConfig
 from tests.support.debian import debian_image
@@ -46,7 +46,7 @@ def test_the_translator_changes_nothing_in_a_boot_of_linux(tmp_path: Path, name:
     assert image.initrd is not None
     files = LinuxFiles(image.kernel.read_bytes(), image.initrd.read_bytes(), image.command_line)
     translating = native.load(cache_directory())
-    translating.translate(Settings(patience=500))
+    translating.translate(Settings(glance=20, patience=200, share=100.0))
     translated, interpreted = booted(translating, files), booted(native.load(cache_directory()), files)
     for moment in range(STEP, INSTRUCTIONS + 1, STEP):
         for machine in (translated, interpreted):

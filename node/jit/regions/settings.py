@@ -1,0 +1,34 @@
+"""What a translator may do, and what it has done."""
+
+from dataclasses import dataclass, field
+
+from node.jit.regions.formation import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`glance`: executions after which a block's translation is looked for among those that exist; `patience`: after
+    which one is made. `forced`: translate at once all that can be reached, in the guest's thread, for tests."""
+
+    glance: int = 100
+    patience: int = 2000
+    forced: bool = False
+    stretch: int = 1 << 20  # instructions between looks at what is finished
+    waiting: int = 1 << 14  # requests at most
+    share: float = 0.33  # of the guest's own CPU time, what translating may take
+    head_start_ns: int = 200_000_000  # that it may take before
+    code_bytes: int = 64 << 20
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(slots=True)
+class Figures:
+    compiled: int = 0
+    loaded: int = 0  # from disk
+    reused: int = 0  # from this process
+    refused: int = 0
+    installed: int = 0
+    stale: int = 0
+    dropped: int = 0  # requests, the queue being full
+    emptied: int = 0
+    translating_ns: int = 0  # CPU time
