@@ -51,6 +51,12 @@ class VmRow:
 
 C, G = CounterMetricFamily, GaugeMetricFamily
 
+
+def _counted(name: str, help_text: str, counter: str, unit: float = 1.0) -> VmRow:
+    """A row for one of the machine's counters; `unit`: of the counter in that of the metric."""
+    return VmRow(C, name, help_text, lambda info: info.counters.get(counter, 0) * unit)
+
+
 NODE_ROWS = (
     NodeRow(G, "limosa_node_memory_capacity_bytes", "Memory that VMs may have here.", lambda h, _: h.memory_bytes),
     NodeRow(G, "limosa_node_memory_reserved_bytes", "Memory that VMs have here.", lambda h, _: h.memory_reserved),
@@ -75,6 +81,19 @@ VM_ROWS = (
         "limosa_vm_interrupts_total",
         "Interrupts delivered, on this node.",
         lambda i: i.counters.get("interrupts", 0),
+    ),
+    _counted(
+        "limosa_vm_translated_instructions_total",
+        "Guest instructions executed in translated code, on this node.",
+        "instructions_translated",
+    ),
+    _counted(
+        "limosa_vm_regions_compiled_total", "Regions of hot code that were translated for it.", "regions_compiled"
+    ),
+    _counted("limosa_vm_regions_loaded_total", "Regions whose translation the node's disk had.", "regions_from_disk"),
+    _counted("limosa_vm_translation_seconds_total", "Processor time that translating took.", "translation_ms", 1e-3),
+    VmRow(
+        G, "limosa_vm_code_cache_bytes", "Translated code it holds.", lambda i: i.counters.get("code_cache_bytes", 0)
     ),
     VmRow(C, "limosa_vm_cpu_seconds_total", "Host processor time of its process.", lambda i: i.cpu_ns / 1e9),
     VmRow(G, "limosa_vm_resident_bytes", "Host memory of its process.", lambda i: i.resident_bytes),

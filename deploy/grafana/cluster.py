@@ -60,10 +60,37 @@ def _machines() -> Row:
             lines(
                 Text(
                     "Million instructions per second",
-                    "Guest instructions that each node executes. An idle guest halts and executes almost none.",
+                    "Guest instructions that each node executes, and those of them in translated code. An idle guest "
+                    "halts and executes almost none.",
                     "none",
                 ),
                 Query(f"{rate(metric('vm_instructions_total', NODE_VM), by='node')} / 1e6", "{{node}}"),
+                Query(
+                    f"{rate(metric('vm_translated_instructions_total', NODE_VM), by='node')} / 1e6",
+                    "{{node}} translated",
+                ),
+            ),
+            lines(
+                Text(
+                    "Time spent translating",
+                    "Seconds of processor time in a second that turn hot guest code into machine code. What was "
+                    "translated once comes from the node's disk, also after a migration.",
+                    "none",
+                ),
+                Query(rate(metric("vm_translation_seconds_total", NODE_VM), by="vm"), "{{vm}}"),
+            ),
+            lines(
+                Text(
+                    "Translations",
+                    "Regions of hot guest code that were compiled, and that the node's disk had from before.",
+                    "ops",
+                ),
+                Query(rate(metric("vm_regions_compiled_total", NODE_VM), by="node"), "{{node}} compiled"),
+                Query(rate(metric("vm_regions_loaded_total", NODE_VM), by="node"), "{{node}} from disk"),
+            ),
+            lines(
+                Text("Code cache", "Machine code that each VM's process holds translated.", "bytes"),
+                Query(f"sum by (vm) ({metric('vm_code_cache_bytes', NODE_VM)})", "{{vm}}"),
             ),
             lines(
                 Text(

@@ -103,7 +103,7 @@ def test_translated_and_interpreted_code_agree(kind: str, native: SoupWorld, tra
 def test_translated_and_interpreted_code_agree_on_many_programs(
     kind: str, native: SoupWorld, translated: SoupWorld
 ) -> None:
-    for number in range(60):
+    for number in range(15):
         name = f"translated {kind} {number} of many"
         rng = random_for(name)
         compare(rng, native, translated, random_program(rng, kind), name)
