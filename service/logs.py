@@ -16,7 +16,7 @@ import sys
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from service.stray import Listening
+from service.stray import Listening, facts
 
 FORMATS = ("text", "json")
 
@@ -48,7 +48,7 @@ def configure(form: str, **always: str) -> None:
     logging.captureWarnings(True)
     if form == "json":
         stray = structlog.get_logger()
-        sys.stderr = Listening(lambda text: stray.warning("library.log", logger="stderr", text=text), written)
+        sys.stderr = Listening(lambda text: stray.warning("library.log", logger="stderr", **facts(text)), written)
 
 
 def _as_event(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -13,6 +13,13 @@ from typing import TextIO
 TRACEBACK = "Traceback (most recent call last):"
 
 
+def facts(sentence: str) -> dict[str, str]:
+    """As an event has them: of a traceback, `text` is the line that says what it is about."""
+    if sentence.startswith(TRACEBACK):
+        return {"text": sentence.splitlines()[-1], "exception": sentence}
+    return {"text": sentence}
+
+
 class Sentences:
     """Pieces of text in, whole ones out: a line, or a traceback with the exception that it ends in."""
 
