@@ -8,7 +8,7 @@ import grpc
 from protos import common_pb2, node_pb2
 from tests.support.node_process import NodeProcess, eventually, listening_ports
 
-SLOW_BYTES_PER_S = 300_000  # a twin's memory then takes some seconds
+SLOW_BYTES_PER_S = 150_000  # some seconds for the memory that a twin writes
 RUNNING = common_pb2.VM_STATE_RUNNING
 
 

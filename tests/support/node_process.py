@@ -20,6 +20,7 @@ from protos import common_pb2, node_pb2, node_pb2_grpc
 ROOT = Path(__file__).resolve().parents[2]
 STARTED_S = 30.0
 CALL_S = 20.0
+_KEPT: list[socket.socket] = []
 TWINS = "tests.support.twin_machine:MACHINERY"
 
 
@@ -109,7 +110,7 @@ class NodeProcess:
 
     def template_pid(self) -> int:
         """The child that is the template; there is one once the node is ready."""
-        (pid,) = [c.pid for c in self.children() if "node.domain.template" in c.cmdline() and not _is_domain(c)]
+        (pid,) = [c.pid for c in psutil.Process(self.process.pid).children() if not _is_domain(c)]
         return pid
 
     def children(self) -> list[psutil.Process]:
@@ -120,7 +121,7 @@ class NodeProcess:
 
 
 def _is_domain(process: psutil.Process) -> bool:
-    """Domains are forks of the template: same command line, another name."""
+    """Domains are the agent's children as the template is: same command line, another name."""
     return process.name().startswith("vm:")
 
 
@@ -173,6 +174,10 @@ def listening_ports(process: psutil.Process) -> set[int]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """For a server of this test; the system gives it to nobody else as long as this process lives. A port that is only
+    bound can be listened at by whoever sets SO_REUSEADDR, too: gRPC does, and Docker's proxy."""
+    kept = socket.socket()
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    kept.bind(("127.0.0.1", 0))
+    _KEPT.append(kept)
+    return int(kept.getsockname()[1])

@@ -18,10 +18,11 @@ SLOW = ("--bandwidth", "20kB/s")
 BUSY = ("tick=500", "dirty=1", "pages=200")
 
 
-def begun(c: RealCluster) -> str:
-    """Wait for a running job; its id."""
-    c.until(lambda: any(job["state"] == "running" for job in c.limosa("jobs", "-o", "json").json()))
-    return next(job["id"] for job in c.limosa("jobs", "-o", "json").json() if job["state"] == "running")
+def begun(c: RealCluster, command: subprocess.Popen[str]) -> str:
+    """Wait until the command tells of its job, which then runs; its id."""
+    assert command.stderr is not None and command.stderr.readline()
+    (job,) = [job["id"] for job in c.limosa("jobs", "-o", "json").json() if job["state"] == "running"]
+    return str(job)
 
 
 def _collect(stream: IO[bytes], output: bytearray) -> None:
@@ -79,7 +80,7 @@ def test_ctrl_c_cancels_and_the_vm_stays(tmp_path: Path) -> None:
         command = subprocess.Popen(
             c.command("migrate", "a", "n2", *SLOW), env=c.environment(), stderr=subprocess.PIPE, text=True
         )
-        job = begun(c)
+        job = begun(c, command)
         command.send_signal(signal.SIGINT)
         _, errors = command.communicate(timeout=30)
         assert command.returncode == 6
@@ -128,7 +129,7 @@ def test_a_controller_killed_in_the_middle_aborts_and_the_vm_stays(tmp_path: Pat
         waiting = subprocess.Popen(
             c.command("migrate", "a", "n2", *SLOW), env=c.environment(), stderr=subprocess.PIPE, text=True
         )
-        job = begun(c)
+        job = begun(c, waiting)
         c.kill("controller")
         c.up(2)
         _, errors = waiting.communicate(timeout=60)

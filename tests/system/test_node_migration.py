@@ -285,7 +285,7 @@ async def test_destroying_a_migrating_vm_cancels_its_migration_first(pair: Pair)
 
 async def test_guest_that_powers_off_while_it_is_moved_is_stopped_at_the_source(pair: Pair) -> None:
     n1, n2 = pair
-    await n1.create("a", "tick=50 dirty=5 pages=200 rate=10 off=8000")
+    await n1.create("a", "tick=50 dirty=5 pages=200 rate=10 off=20000")
     await n1.read_console("a", "tick 40\n")
     controller = Controller(*pair)
     migrating = asyncio.create_task(controller.migrate(await controller.prepare(), slowly=True))

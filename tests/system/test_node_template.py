@@ -1,7 +1,6 @@
 """What a node says when its template process cannot make domains."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ import pytest
 
 from controller.cli.health import trouble
 from protos import node_pb2
-from tests.support.node_process import ROOT, STARTED_S, node
+from tests.support.node_process import ROOT, STARTED_S, free_port, node
 
 pytestmark = pytest.mark.system
 
@@ -59,8 +58,7 @@ def test_unknown_machinery_is_named(tmp_path: Path) -> None:
 
 
 def test_node_is_healthy_once_it_can_make_machines_and_not_before(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "node", "--name", "n1", "--state", str(tmp_path), "--listen", address]
     with subprocess.Popen([*command, "--machinery", f"{BROKEN}:WARMS_UNTIL_TOLD"], cwd=ROOT) as process:
         try:
