@@ -1,6 +1,7 @@
 """A real `python -m node` on loopback with twin machines, and what a test wants to ask of it."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import signal
@@ -98,6 +99,17 @@ class NodeProcess:
                 break
         call.cancel()
         return offset, text
+
+    async def emptied(self) -> None:
+        """End what runs or arrives here, as a controller that wants nothing more would; there must be nothing left."""
+        for vm in (await self.call("ListVms", node_pb2.ListVmsRequest())).vms:
+            for verdict in ("CancelMigration", "AbortIncoming") if vm.migration_id else ():
+                with contextlib.suppress(grpc.aio.AioRpcError):  # refused to the end that it is not meant for
+                    await self.call(verdict, node_pb2.MigrationRequest(migration_id=vm.migration_id))
+            with contextlib.suppress(grpc.aio.AioRpcError):  # gone with its migration
+                await self.vm("DestroyVm", vm.spec.name)
+        assert await self.states() == {}
+        await eventually(lambda: len(self.children()) == 1, explain=lambda: f"left: {self.children()}")
 
     def kill(self) -> None:
         """SIGKILL the agent; the end of `node` expects that."""

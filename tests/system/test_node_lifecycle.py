@@ -18,13 +18,20 @@ from protos import common_pb2, node_pb2
 from tests.support.membership import membership_on
 from tests.support.node_process import NodeProcess, eventually, free_port, kept_open, node
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="module")]
 
 
-@pytest_asyncio.fixture
-async def n1(tmp_path: Path) -> AsyncIterator[NodeProcess]:
-    async with node("n1", tmp_path, "--memory", "64M") as running:
-        yield running
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NodeProcess]:
+    async with node("n1", tmp_path_factory.mktemp("n1"), "--memory", "64M") as n1:
+        yield n1
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def n1(running: NodeProcess) -> AsyncIterator[NodeProcess]:
+    """A node that other tests have used; what this one leaves can be ended, and then nothing of it is left."""
+    yield running
+    await running.emptied()
 
 
 async def test_vm_lives_from_create_to_destroy(n1: NodeProcess) -> None:
