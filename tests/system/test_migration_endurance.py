@@ -16,7 +16,7 @@ from tests.support.foreground_guest import PROMPT, READY_S
 from tests.support.guest_shell import LINE_S, Shell
 from tests.support.real_cluster import real_cluster
 
-pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.system, pytest.mark.timeout(1800)]
 
 MIGRATIONS = 50
 
