@@ -100,6 +100,11 @@ class RealCluster:
         with self.session() as session:
             return vm_row(session.call("GetVm", controller_pb2.VmRequest(vm=name)))
 
+    def vms(self) -> list[str]:
+        """What `limosa list -q` shows."""
+        with self.session() as session:
+            return [vm.spec.name for vm in session.call("ListVms", controller_pb2.ListVmsRequest()).vms]
+
     def job(self, name: str) -> Any:
         """What `limosa job -o json` shows."""
         with self.session() as session:
@@ -127,7 +132,7 @@ class RealCluster:
             if job["state"] == "running":
                 self.limosa("cancel", job["id"], status=None)  # it may have ended meanwhile
                 self.limosa("job", job["id"], "wait", status=None)
-        for name in self.limosa("list", "-q").out.split():
+        for name in self.vms():
             self.limosa("destroy", name)
         self.until(lambda: not self.domains())
 
