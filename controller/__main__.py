@@ -13,7 +13,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"  # before gRPC is imported: this process does not fork
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what its core would say reaches us as an error, a line of ours
 
 import structlog
 import uvloop

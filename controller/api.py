@@ -107,7 +107,8 @@ class ControllerService(controller_pb2_grpc.ControllerServiceServicer):
             return await self._cluster.migrations.cancel(request.job)
 
     async def ListJobs(self, request: controller_pb2.ListJobsRequest, context: Context) -> controller_pb2.ListJobsReply:
-        return controller_pb2.ListJobsReply(jobs=self._cluster.migrations.jobs())
+        jobs = self._cluster.migrations.jobs(running=request.running, last=request.last)
+        return controller_pb2.ListJobsReply(jobs=jobs)
 
     async def GetJob(self, request: controller_pb2.JobRequest, context: Context) -> controller_pb2.Job:
         async with translated(context):

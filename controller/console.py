@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import TypeVar
 
+from controller.abandon import abandon
 from controller.changes import Changes
 from controller.errors import ControllerError, NotFound
 from controller.inventory import Inventory
@@ -165,6 +166,4 @@ async def _unless(stop: "asyncio.Task[None]", outputs: AsyncIterator[Message]) -
         await asyncio.wait({coming, stop}, return_when=asyncio.FIRST_COMPLETED)
         return coming.result() if coming.done() else None
     finally:
-        if not coming.done():
-            coming.cancel()
-            await asyncio.wait({coming})
+        await abandon(coming)

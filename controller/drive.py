@@ -23,6 +23,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
 from controller import downtime
+from controller.abandon import abandon
 from controller.agents import NodeAgent
 from controller.clock import Backoff, Clock
 from controller.commit import CommitPoint, Verdict
@@ -161,9 +162,7 @@ class Drive:
             return None
         finally:
             aborted.cancel()
-            if not coming.done():
-                coming.cancel()
-                await asyncio.wait({coming})
+            await abandon(coming)
 
     def _round(self, done: common_pb2.Round) -> None:
         record = self.live.record

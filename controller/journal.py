@@ -115,11 +115,13 @@ class Journal:
     def has_migration(self, migration_id: str) -> bool:
         return bool(self._migrations("WHERE id = ?", migration_id))
 
-    def migrations(self) -> list[MigrationRow]:
-        return self._migrations("ORDER BY rowid")
+    def migrations(self, *, live: bool = False, last: int = 0) -> list[MigrationRow]:
+        """In the order in which they began; only those that have not ended, only the last so many (0: all)."""
+        where = "WHERE ended = 0 " if live else ""
+        return self._migrations(f"{where}ORDER BY rowid DESC LIMIT ?", last or -1)[::-1]
 
     def live_migrations(self) -> list[MigrationRow]:
-        return self._migrations("WHERE ended = 0 ORDER BY rowid")
+        return self.migrations(live=True)
 
     def live_migration_of(self, vm: str) -> MigrationRow | None:
         rows = self._migrations("WHERE vm = ? AND ended = 0", vm)
@@ -340,7 +342,7 @@ class Journal:
             for name, spec, image, node, epoch, state, *rest in rows
         ]
 
-    def _migrations(self, clause: str, *values: str) -> list[MigrationRow]:
+    def _migrations(self, clause: str, *values: str | int) -> list[MigrationRow]:
         rows = self._db.execute(f"SELECT * FROM migrations {clause}", values)
         return [_migration(row) for row in rows]
 

@@ -57,12 +57,13 @@ class Migrations:
             self._drives[job].live.aborted.set()
         return self.job(job)
 
-    def jobs(self) -> list[controller_pb2.Job]:
-        return [self._job(row) for row in self._journal.migrations()]
+    def jobs(self, *, running: bool = False, last: int = 0) -> list[controller_pb2.Job]:
+        """In the order in which they began; `last`: only so many, the latest."""
+        return [self._job(row) for row in self._journal.migrations(live=running, last=last)]
 
     def running(self) -> list[controller_pb2.Job]:
         """Those that have not ended."""
-        return [self._job(row) for row in self._journal.live_migrations()]
+        return self.jobs(running=True)
 
     def job(self, job: str) -> controller_pb2.Job:
         return self._job(self._journal.migration(job))

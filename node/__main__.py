@@ -7,6 +7,9 @@ import socket
 import sys
 from pathlib import Path
 
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"  # before gRPC is imported: this process execs, it never forks
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what its core would say reaches us as an error, a line of ours
+
 import structlog
 import uvloop
 
@@ -19,8 +22,6 @@ EVERY_ADDRESS = ("0.0.0.0", "[::]", "::")
 
 
 def main() -> None:
-    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"  # before grpc is imported: this process execs, it never forks
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it would say reaches us as an error, and is one line of ours
     from node.agent.errors import CannotServe
     from node.agent.server import NodeSettings, default_memory_bytes, serve
     from node.agent.storage_fetch import fetch

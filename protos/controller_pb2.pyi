@@ -198,8 +198,12 @@ class Job(_message.Message):
     def __init__(self, id: _Optional[str] = ..., state: _Optional[str] = ..., migration: _Optional[_Union[_common_pb2.MigrationRecord, _Mapping]] = ..., pages_remaining: _Optional[int] = ..., bytes_per_s: _Optional[float] = ...) -> None: ...
 
 class ListJobsRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("running", "last")
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    running: bool
+    last: int
+    def __init__(self, running: _Optional[bool] = ..., last: _Optional[int] = ...) -> None: ...
 
 class ListJobsReply(_message.Message):
     __slots__ = ("jobs",)

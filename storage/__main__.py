@@ -7,6 +7,7 @@ address file, atomically, and it removes that file when it ends.
 import os
 
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"  # before gRPC is imported: its fork handlers are for programs that fork
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what its core would say reaches us as an error, a line of ours
 
 import argparse
 import asyncio

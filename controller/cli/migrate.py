@@ -121,18 +121,25 @@ def migrate(
     finish(row, output)
 
 
-def jobs(controller: Controller = None, output: Output = Format.TABLE, quiet: Quiet = False) -> None:
+def jobs(
+    running: Annotated[bool, typer.Option("--running", help="Only those that have not ended.")] = False,
+    last: Annotated[int, typer.Option(metavar="N", min=0, help="Only the last N; 0: all.")] = 0,
+    controller: Controller = None,
+    output: Output = Format.TABLE,
+    quiet: Quiet = False,
+) -> None:
     """List all migrations, the running and the ended ones.
 
     \b
     limosa jobs
+    limosa jobs --running
     limosa jobs -o json | jq '.[] | [.vm, .downtime_ns]'
     """
     from controller.cli.schema import job_row
     from protos import controller_pb2
 
     with connect(controller) as session:
-        reply = session.call("ListJobs", controller_pb2.ListJobsRequest())
+        reply = session.call("ListJobs", controller_pb2.ListJobsRequest(running=running, last=last))
     emit_list([job_row(entry) for entry in reply.jobs], COLUMNS, chosen(output, quiet), name="id")
 
 

@@ -81,13 +81,13 @@ def look(session: Session) -> Sample:
     vms = session.call("ListVms", controller_pb2.ListVmsRequest(), timeout_s=CALL_S)
     now_ns, unix_ns = time.monotonic_ns(), time.time_ns()
     nodes = session.call("ListNodes", controller_pb2.ListNodesRequest(), timeout_s=CALL_S)
-    jobs = session.call("ListJobs", controller_pb2.ListJobsRequest(), timeout_s=CALL_S)
+    jobs = session.call("ListJobs", controller_pb2.ListJobsRequest(running=True), timeout_s=CALL_S)
     return Sample(
         now_ns,
         unix_ns,
         [vm_row(vm) for vm in vms.vms],
         [node_row(node) for node in nodes.nodes],
-        [job_row(job) for job in jobs.jobs if job.state == "running"],
+        [job_row(job) for job in jobs.jobs],
     )
 
 

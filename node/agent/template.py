@@ -19,6 +19,7 @@ from node.agent import children
 from node.agent.domain_link import ForkedDomain
 from node.agent.errors import Internal, Unavailable
 from node.agent.template_control import Control
+from node.agent.words import Words
 
 log = structlog.get_logger()
 
@@ -48,9 +49,11 @@ class Template:
         self._keeping: asyncio.Task[None] | None = None
         self._domains: set[int] = set()
         self._pidfd = -1
+        self._words: Words | None = None
 
     def start(self) -> None:
         children.become_subreaper()
+        self._words = Words()
         self._keeping = asyncio.create_task(self._keep(), name="template")
 
     async def stop(self) -> None:
@@ -58,6 +61,8 @@ class Template:
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
+        if self._words is not None:
+            self._words.close()
 
     async def fork(self, name: str) -> ForkedDomain:
         """A new domain process, idle at its channel."""
@@ -114,12 +119,14 @@ class Template:
 
     async def _run_once(self) -> None:
         """Run one template process from its start to its end."""
+        assert self._words is not None
         control = Control()
         with control.theirs as theirs:
             process = subprocess.Popen(
                 [*self._command, "--control-fd", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                stderr=self._words.theirs,
                 env={**os.environ, **ONE_THREAD},
             )
         self._pidfd = os.pidfd_open(process.pid)

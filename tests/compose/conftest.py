@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.compose.project import Project, free_ports, traces_of, until
+from tests.compose.project import Project, traces_of, until
+from tests.support.node_process import free_port
 
 UP_S = 240.0
 DOWN_S = 120.0
@@ -22,7 +23,7 @@ SERVICES = ("storage", "controller", "node1", "node2", "node3", "prometheus")
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Project]:
     """Healthy."""
-    ports = dict(zip(("storage", "controller", "prometheus"), free_ports(3), strict=True))
+    ports = {service: free_port() for service in ("storage", "controller", "prometheus")}
     state: Path = tmp_path_factory.mktemp("state")
     project = Project(f"limosa-test-{os.getpid()}", compose_command(), ports, state, time.time())
     begun = time.monotonic()

@@ -6,7 +6,6 @@ are free ones, the images those that deploy/test-compose has built. Every comman
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -125,15 +124,6 @@ def until(condition: Callable[[], bool], what: str, bound_s: float = BOUND_S) ->
     while not condition():
         assert time.monotonic() < deadline, f"waited {bound_s:.0f} s in vain until {what}"
         time.sleep(POLL_S)
-
-
-def free_ports(count: int) -> list[int]:
-    """Of this host's loopback, free when looked at."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 @dataclass(frozen=True, slots=True)

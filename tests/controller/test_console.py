@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,34 @@ async def test_the_console_outlives_a_node_that_does_not_answer_for_a_while(tmp_
         await c.until(lambda: client.received == b"tick 10\n")
         client.task.cancel()
         await asyncio.gather(client.task, return_exceptions=True)
+
+
+@pytest.mark.parametrize("steps", range(16))
+async def test_a_client_that_vanishes_while_it_hangs_up_leaves_nothing_running(tmp_path: Path, steps: int) -> None:
+    """Its call is cancelled at each step of what the end of its input sets off."""
+    async with twin_cluster(tmp_path) as c:
+        await c.create("a", "n1")
+        hung_up = asyncio.Event()
+
+        async def inputs() -> AsyncIterator[controller_pb2.ConsoleInput]:
+            yield controller_pb2.ConsoleInput(vm="a")
+            await hung_up.wait()
+
+        async def attend() -> None:
+            async with aclosing(c.cluster.console.attach(inputs())) as outputs:
+                async for _ in outputs:
+                    pass
+
+        before = asyncio.all_tasks()
+        call = asyncio.create_task(attend())
+        await asyncio.sleep(0.01)
+        hung_up.set()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        call.cancel()
+        await asyncio.wait({call})
+        assert call.cancelled() or call.exception() is None
+        await c.until(lambda: asyncio.all_tasks() <= before)
 
 
 @pytest.mark.parametrize(

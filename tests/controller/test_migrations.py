@@ -208,3 +208,20 @@ async def test_fifty_migrations_to_and_fro_lose_nothing(tmp_path: Path) -> None:
             assert copy.intact()
         lines = copy.console.decode().split()[1::2]
         assert [int(n) for n in lines] == list(range(10, copy.steps + 1, 10))
+
+
+async def test_jobs_are_told_in_order_all_or_the_last_or_those_that_run(tmp_path: Path) -> None:
+    async with twin_cluster(tmp_path) as c:
+        await c.create("a", "n1")
+        jobs = [(await c.ended((await c.migrate("a", node)).id)).id for node in ("n2", "n1", "n2")]
+        gate = host(c, "n2").gates["migrate_out"] = asyncio.Event()
+        jobs.append((await c.migrate("a", "n1")).id)
+
+        def told(**which: int) -> list[str]:
+            return [job.id for job in c.cluster.migrations.jobs(**which)]
+
+        assert told() == jobs and told(last=2) == jobs[2:] and told(last=9) == jobs
+        assert told(running=True) == jobs[3:] == told(running=True, last=2)
+        gate.set()
+        await c.ended(jobs[3])
+        assert told(running=True) == []

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -25,17 +24,11 @@ from storage.errors import (
 from storage.images import ImageStore
 from tests.storage.test_files import largest_file
 from tests.support.image_service import WAIT_S, image_service, linux_image
+from tests.support.node_process import free_port
 from tests.support.relay import Relay
 
 CONTENT = os.urandom(5 << 20)
 DIGEST = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
 
 
 async def test_an_image_travels_through_the_service_and_back(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ The cache lies in LIMOSA_TEST_CACHE, or in the user's cache directory. Where the
 network, a host of another release) the test that asks is skipped, with the sentence that the pull gave.
 """
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -21,8 +22,11 @@ def debian_image(state_dir: Path, name: str = "debian-12") -> LocalImage:
     """The image `name` ("debian-12" or "debian-12-686") in the store under `state_dir`."""
     configured = os.environ.get("LIMOSA_TEST_CACHE")
     cache = Path(configured) if configured else platformdirs.user_cache_path("limosa-tests")
+    cache.mkdir(parents=True, exist_ok=True)
     try:
-        pull(name, cache / STORE, lambda line: print(f"pull: {line}"))
+        with (cache / "pull.lock").open("w") as lock:  # two test processes need not fetch it twice
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            pull(name, cache / STORE, lambda line: print(f"pull: {line}"))
     except PullFailed as error:
         pytest.skip(f"no Debian image: {error}")
     source, target = ImageStore(cache / STORE), ImageStore(state_dir / STORE)

@@ -1,6 +1,7 @@
 """A test as the controller of one migration between two node processes."""
 
 import asyncio
+import itertools
 from typing import Any
 
 import grpc
@@ -8,17 +9,18 @@ import grpc
 from protos import common_pb2, node_pb2
 from tests.support.node_process import NodeProcess, eventually, listening_ports
 
-SLOW_BYTES_PER_S = 300_000  # a twin's memory then takes some seconds
+SLOW_BYTES_PER_S = 150_000  # some seconds for the memory that a twin writes
+NUMBERS = itertools.count(1)
 RUNNING = common_pb2.VM_STATE_RUNNING
 
 
 class Controller:
     """As much of one as a migration needs."""
 
-    def __init__(self, source: NodeProcess, target: NodeProcess, *, migration_id: str = "m1") -> None:
+    def __init__(self, source: NodeProcess, target: NodeProcess, *, migration_id: str = "") -> None:
         self.source = source
         self.target = target
-        self.migration_id = migration_id
+        self.migration_id = migration_id or f"a-{next(NUMBERS)}"  # nodes remember those they have heard of
         self.events: list[Any] = []
 
     async def prepare(self) -> Any:

@@ -1,6 +1,7 @@
 """A real `python -m node` on loopback with twin machines, and what a test wants to ask of it."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import signal
@@ -20,6 +21,7 @@ from protos import common_pb2, node_pb2, node_pb2_grpc
 ROOT = Path(__file__).resolve().parents[2]
 STARTED_S = 30.0
 CALL_S = 20.0
+_KEPT: list[socket.socket] = []
 TWINS = "tests.support.twin_machine:MACHINERY"
 
 
@@ -98,6 +100,17 @@ class NodeProcess:
         call.cancel()
         return offset, text
 
+    async def emptied(self) -> None:
+        """End what runs or arrives here, as a controller that wants nothing more would; there must be nothing left."""
+        for vm in (await self.call("ListVms", node_pb2.ListVmsRequest())).vms:
+            for verdict in ("CancelMigration", "AbortIncoming") if vm.migration_id else ():
+                with contextlib.suppress(grpc.aio.AioRpcError):  # refused to the end that it is not meant for
+                    await self.call(verdict, node_pb2.MigrationRequest(migration_id=vm.migration_id))
+            with contextlib.suppress(grpc.aio.AioRpcError):  # gone with its migration
+                await self.vm("DestroyVm", vm.spec.name)
+        assert await self.states() == {}
+        await eventually(lambda: len(self.children()) == 1, explain=lambda: f"left: {self.children()}")
+
     def kill(self) -> None:
         """SIGKILL the agent; the end of `node` expects that."""
         self.killed = True
@@ -109,7 +122,7 @@ class NodeProcess:
 
     def template_pid(self) -> int:
         """The child that is the template; there is one once the node is ready."""
-        (pid,) = [c.pid for c in self.children() if "node.domain.template" in c.cmdline() and not _is_domain(c)]
+        (pid,) = [c.pid for c in psutil.Process(self.process.pid).children() if not _is_domain(c)]
         return pid
 
     def children(self) -> list[psutil.Process]:
@@ -120,7 +133,7 @@ class NodeProcess:
 
 
 def _is_domain(process: psutil.Process) -> bool:
-    """Domains are forks of the template: same command line, another name."""
+    """Domains are the agent's children as the template is: same command line, another name."""
     return process.name().startswith("vm:")
 
 
@@ -173,6 +186,10 @@ def listening_ports(process: psutil.Process) -> set[int]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """For a server of this test; the system gives it to nobody else as long as this process lives. A port that is only
+    bound can be listened at by whoever sets SO_REUSEADDR, too: gRPC does, and Docker's proxy."""
+    kept = socket.socket()
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    kept.bind(("127.0.0.1", 0))
+    _KEPT.append(kept)
+    return int(kept.getsockname()[1])

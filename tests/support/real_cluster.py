@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from controller.cli.processes import Process, alive, end, marked
+from controller.cli.schema import job_row, vm_row
 from controller.cli.session import Session
 from controller.cli.state import Part, StateDir
+from protos import controller_pb2
 from tests.support import native_cache
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,6 +68,10 @@ class RealCluster:
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "controller.cli.entry", *arguments]
 
+    def interruptible(self, *arguments: str) -> list[str]:
+        """Ctrl-C reaches it even where the tests run in the background of a shell, which hides that from its jobs."""
+        return ["env", "--default-signal=INT", *self.command(*arguments)]
+
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("LIMOSA_")}
         return kept | {"LIMOSA_STATE_DIR": str(self.state.root), "NO_COLOR": "1"}
@@ -90,10 +96,24 @@ class RealCluster:
             session.close()
 
     def vm(self, name: str) -> Any:
-        return self.limosa("info", name, "-o", "json").json()
+        """What `limosa info -o json` shows; asked for without a process, because tests wait for what it says."""
+        with self.session() as session:
+            return vm_row(session.call("GetVm", controller_pb2.VmRequest(vm=name)))
+
+    def vms(self) -> list[str]:
+        """What `limosa list -q` shows."""
+        with self.session() as session:
+            return [vm.spec.name for vm in session.call("ListVms", controller_pb2.ListVmsRequest()).vms]
 
     def job(self, name: str) -> Any:
-        return self.limosa("job", name, "-o", "json").json()
+        """What `limosa job -o json` shows."""
+        with self.session() as session:
+            return job_row(session.call("GetJob", controller_pb2.JobRequest(job=name)))
+
+    def jobs(self) -> list[Any]:
+        """What `limosa jobs -o json` shows."""
+        with self.session() as session:
+            return [job_row(job) for job in session.call("ListJobs", controller_pb2.ListJobsRequest()).jobs]
 
     def part(self, name: str) -> Part:
         cluster = self.state.load()
@@ -105,6 +125,21 @@ class RealCluster:
         part = self.part(name)
         assert not end([Process(part.pid, part.start_ticks)], number=signal.SIGKILL, within_s=BOUND_S)
 
+    def emptied(self, nodes: int = 2) -> None:
+        """As it came up: what was killed is there again, no migration runs, no VM is left, nor a process of one."""
+        self.up(nodes)
+        for job in self.jobs():
+            if job["state"] == "running":
+                self.limosa("cancel", job["id"], status=None)  # it may have ended meanwhile
+                self.limosa("job", job["id"], "wait", status=None)
+        for name in self.vms():
+            self.limosa("destroy", name)
+        self.until(lambda: not self.domains())
+
+    def domains(self) -> list[Process]:
+        """The processes that hold VMs, wherever they are."""
+        return [process for process in self.processes() if _comm(process.pid).startswith("vm:")]
+
     def processes(self) -> list[Process]:
         return marked(cluster_id="", state=self.state.root)
 
@@ -112,11 +147,18 @@ class RealCluster:
         deadline = time.monotonic() + BOUND_S
         while not condition():
             assert time.monotonic() < deadline, "the condition did not come true in time"
-            time.sleep(0.1)
+            time.sleep(0.05)
 
     def assert_nothing_left(self) -> None:
         assert [p for p in self.processes() if alive(p)] == []
         assert not self.state.cluster.exists()
+
+
+def _comm(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text()
+    except OSError:  # it has ended
+        return ""
 
 
 @contextmanager

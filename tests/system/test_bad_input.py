@@ -85,7 +85,7 @@ def held(c: RealCluster) -> Held:
     links = [link for p in ours for link in _links(p)]
     agent = psutil.Process(c.part("n1").pid)
     return Held(
-        vms=c.limosa("list", "-q").out.split(),
+        vms=c.vms(),
         processes=len(ours),
         ports=sum(len(listening_ports(p)) for p in ours),
         descriptors=agent.num_fds(),

@@ -20,6 +20,19 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 MIGRATIONS = "limosa_migration"
 
 
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
+    with real_cluster(tmp_path_factory.mktemp("cluster")) as c:
+        yield c
+
+
+@pytest.fixture
+def c(standing: RealCluster) -> Iterator[RealCluster]:
+    """Two nodes and no VM; others have used them, and what this test leaves can be repaired and ended."""
+    yield standing
+    standing.emptied()
+
+
 def page(address: str, path: str = "/metrics") -> str:
     with urllib.request.urlopen(f"http://{address}{path}", timeout=BOUND_S) as answer:
         return str(answer.read().decode())
@@ -42,44 +55,42 @@ def counted(text: str) -> dict[tuple[str, str], float]:
     }
 
 
-def test_every_part_that_up_starts_has_metrics_that_promtool_finds_clean(tmp_path: Path) -> None:
-    with real_cluster(tmp_path) as c:
-        c.start("a", "n1", "tick=100", "dirty=50")
-        c.limosa("migrate", "a", "n2")
-        addresses = parts(c)
-        assert {"storage", "controller"} <= addresses.keys()
-        for name, address in addresses.items():
-            text = page(address)
-            assert complaints(text) == "", name
-            assert "limosa_build_info" in text and "limosa_grpc_server_handled_total" in text, name
-        status = c.limosa("status", "-o", "json").json()
-        assert (status["metrics"], status["storage_state"]) == (addresses["controller"], "reachable")
-        table = c.limosa("status").out
-        assert "METRICS" in table and addresses["storage"] in table and ", reachable" in table
+def test_every_part_that_up_starts_has_metrics_that_promtool_finds_clean(c: RealCluster) -> None:
+    c.start("a", "n1", "tick=100", "dirty=50")
+    c.limosa("migrate", "a", "n2")
+    addresses = parts(c)
+    assert {"storage", "controller"} <= addresses.keys()
+    for name, address in addresses.items():
+        text = page(address)
+        assert complaints(text) == "", name
+        assert "limosa_build_info" in text and "limosa_grpc_server_handled_total" in text, name
+    status = c.limosa("status", "-o", "json").json()
+    assert (status["metrics"], status["storage_state"]) == (addresses["controller"], "reachable")
+    table = c.limosa("status").out
+    assert "METRICS" in table and addresses["storage"] in table and ", reachable" in table
 
 
-def test_a_kill_of_the_controller_resets_no_counter_of_migrations(tmp_path: Path) -> None:
-    with real_cluster(tmp_path) as c:
-        c.start("a", "n1", "tick=100", "dirty=50")
-        records = [c.limosa("migrate", "a", "n2", "-o", "json").json()]
-        records += [c.limosa("migrate", "a", "n1", "--algorithm", "stop-and-copy", "-o", "json").json()]
-        before = counted(page(parts(c)["controller"]))
-        downtime = sum(value for (name, _), value in before.items() if name == f"{MIGRATIONS}_downtime_seconds_sum")
-        assert downtime == pytest.approx(sum(record["downtime_ns"] for record in records) / 1e9)
-        c.kill("controller")
-        c.up(2)
-        assert counted(page(parts(c)["controller"])) == before
+def test_a_kill_of_the_controller_resets_no_counter_of_migrations(c: RealCluster) -> None:
+    c.start("a", "n1", "tick=100", "dirty=50")
+    c.limosa("migrate", "a", "n2")
+    c.limosa("migrate", "a", "n1", "--algorithm", "stop-and-copy")
+    records = c.limosa("jobs", "-o", "json").json()
+    before = counted(page(parts(c)["controller"]))
+    downtime = sum(value for (name, _), value in before.items() if name == f"{MIGRATIONS}_downtime_seconds_sum")
+    assert downtime == pytest.approx(sum(record["downtime_ns"] for record in records) / 1e9)
+    c.kill("controller")
+    c.up(2)
+    assert counted(page(parts(c)["controller"])) == before
 
 
-def test_a_migration_can_be_followed_in_the_log_by_its_id(tmp_path: Path) -> None:
-    with real_cluster(tmp_path) as c:
-        c.start("a", "n1", "tick=100")
-        job = c.limosa("migrate", "a", "n2", "-o", "json").json()["id"]
-        lines = [line for line in (c.state.logs / "controller.log").read_text().splitlines() if f"={job}" in line]
-        names = [line.split("] ")[1].split()[0] for line in lines]
-        assert names[:2] == ["migration.begun", "migration.prepared"]
-        assert names[-4:] == ["migration.ready", "migration.committed", "migration.activated", "migration.released"]
-        assert all("vm=a" in line and "service=controller" in line for line in lines)
+def test_a_migration_can_be_followed_in_the_log_by_its_id(c: RealCluster) -> None:
+    c.start("a", "n1", "tick=100")
+    job = c.limosa("migrate", "a", "n2", "-o", "json").json()["id"]
+    lines = [line for line in (c.state.logs / "controller.log").read_text().splitlines() if f"={job}" in line]
+    names = [line.split("] ")[1].split()[0] for line in lines]
+    assert names[:2] == ["migration.begun", "migration.prepared"]
+    assert names[-4:] == ["migration.ready", "migration.committed", "migration.activated", "migration.released"]
+    assert all("vm=a" in line and "service=controller" in line for line in lines)
 
 
 @contextmanager

@@ -119,7 +119,7 @@ def test_two_ups_at_once_do_not_meet(tmp_path: Path) -> None:
 
 def test_an_interrupted_up_leaves_nothing(tmp_path: Path) -> None:
     with real_cluster(tmp_path, nodes=0) as c:
-        starting = subprocess.Popen(c.command("up", "--nodes", "2"), env=c.environment(), cwd=os.getcwd())
+        starting = subprocess.Popen(c.interruptible("up", "--nodes", "2"), env=c.environment(), cwd=os.getcwd())
         c.until(lambda: c.state.file.exists() and '"controller"' in c.state.file.read_text())
         starting.send_signal(signal.SIGINT)
         assert starting.wait(timeout=60) == 130

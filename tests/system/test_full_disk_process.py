@@ -14,6 +14,19 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 FOR_EVER = ("--bandwidth", "2Mbit/s")
 
 
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
+    with real_cluster(tmp_path_factory.mktemp("cluster")) as c:
+        yield c
+
+
+@pytest.fixture
+def c(standing: RealCluster) -> Iterator[RealCluster]:
+    """Two nodes and no VM; others have used them, and what this test leaves can be repaired and ended."""
+    yield standing
+    standing.emptied()
+
+
 @contextmanager
 def full(c: RealCluster) -> Iterator[Path]:
     """No file of the controller's may grow beyond the size of its journal's log; the journal's path."""
@@ -28,34 +41,32 @@ def full(c: RealCluster) -> Iterator[Path]:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (before, hard))
 
 
-def test_verbs_are_refused_with_a_sentence_and_work_when_there_is_room_again(tmp_path: Path) -> None:
-    with real_cluster(tmp_path) as c:
-        c.start("a", "n1", "tick=100")
-        with full(c) as journal:
-            for command in (("pause", "a"), ("destroy", "a"), ("migrate", "a", "n2"), ("create", "b")):
-                ran = c.limosa(*command, status=4)
-                assert str(journal) in ran.err and "Make room" in ran.err and ran.err.count("\n") == 1, ran.err
-            assert c.vm("a")["state"] == "running", "looking still works"
-            before = c.vm("a")["console_bytes"]
-            c.until(lambda: c.vm("a")["console_bytes"] > before)
-        c.limosa("pause", "a")
-        c.limosa("resume", "a")
-        c.limosa("migrate", "a", "n2")
-        assert c.vm("a")["node"] == "n2"
+def test_verbs_are_refused_with_a_sentence_and_work_when_there_is_room_again(c: RealCluster) -> None:
+    c.start("a", "n1", "tick=100")
+    with full(c) as journal:
+        for command in (("pause", "a"), ("destroy", "a"), ("migrate", "a", "n2"), ("create", "b")):
+            ran = c.limosa(*command, status=4)
+            assert str(journal) in ran.err and "Make room" in ran.err and ran.err.count("\n") == 1, ran.err
+        assert c.vm("a")["state"] == "running", "looking still works"
+        before = c.vm("a")["console_bytes"]
+        c.until(lambda: c.vm("a")["console_bytes"] > before)
+    c.limosa("pause", "a")
+    c.limosa("resume", "a")
+    c.limosa("migrate", "a", "n2")
+    assert c.vm("a")["node"] == "n2"
 
 
-def test_a_migration_under_way_ends_on_its_source_and_can_be_repeated(tmp_path: Path) -> None:
-    with real_cluster(tmp_path) as c:
-        c.start("a", "n1", "tick=100", "dirty=50", "pages=500")
-        pid = c.part("controller").pid
-        job = c.limosa("migrate", "a", "n2", "--detach", *FOR_EVER).out.strip()
-        c.until(lambda: c.job(job)["phase"] == "active")
-        with full(c):
-            c.until(lambda: c.job(job)["phase"] == "aborting")
-            assert "cannot be written" in c.job(job)["error"] and c.job(job)["state"] == "running"
-            before = c.vm("a")["console_bytes"]
-            c.until(lambda: c.vm("a")["console_bytes"] > before)
-        c.until(lambda: c.job(job)["state"] == "failed")
-        assert c.job(job)["runs_on"] == "n1" == c.vm("a")["node"]
-        c.limosa("migrate", "a", "n2")
-        assert c.vm("a")["node"] == "n2" and c.part("controller").pid == pid
+def test_a_migration_under_way_ends_on_its_source_and_can_be_repeated(c: RealCluster) -> None:
+    c.start("a", "n1", "tick=100", "dirty=50", "pages=500")
+    pid = c.part("controller").pid
+    job = c.limosa("migrate", "a", "n2", "--detach", *FOR_EVER).out.strip()
+    c.until(lambda: c.job(job)["phase"] == "active")
+    with full(c):
+        c.until(lambda: c.job(job)["phase"] == "aborting")
+        assert "cannot be written" in c.job(job)["error"] and c.job(job)["state"] == "running"
+        before = c.vm("a")["console_bytes"]
+        c.until(lambda: c.vm("a")["console_bytes"] > before)
+    c.until(lambda: c.job(job)["state"] == "failed")
+    assert c.job(job)["runs_on"] == "n1" == c.vm("a")["node"]
+    c.limosa("migrate", "a", "n2")
+    assert c.vm("a")["node"] == "n2" and c.part("controller").pid == pid

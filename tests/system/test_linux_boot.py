@@ -156,7 +156,7 @@ def test_a_virtual_clock_serves_a_shell_too(tmp_path: Path) -> None:
     state, _ = state_with_image(tmp_path, "debian-12")
     with ForegroundGuest(state, "--image", "debian-12", *MEMORY, "--clock", "virtual") as guest:
         guest.wait_for(PROMPT, COMPILED_S)
-        assert guest.run("date +%Y; sleep 1000; date +%Y") == "2026\n2026\n", "a thousand seconds pass at once"
+        assert guest.run("date +%Y; sleep 100; date +%Y") == "2026\n2026\n", "a hundred seconds pass at once"
         guest.type("poweroff -f\n")
         assert guest.exit_status() == 0
 

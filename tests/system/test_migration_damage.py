@@ -9,19 +9,18 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from node.migration.wire import Type
-from protos import common_pb2, node_pb2
+from protos import common_pb2
 from tests.support.meddler import FIRST_BACK_TYPE, Fault, Meddler
 from tests.support.migrating import Controller
 from tests.support.node_process import NodeProcess, eventually, listening_ports, node
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")]
 
 PROGRAM = "tick=50000 dirty=5 pages=32"
 OPENING = 0
@@ -33,15 +32,24 @@ EMPTY = {Type.ACCEPT}
 Pair = tuple[NodeProcess, NodeProcess]
 
 
-@pytest_asyncio.fixture
-async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
-    async with node("n1", tmp_path) as n1, node("n2", tmp_path) as n2:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def nodes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
+    path = tmp_path_factory.mktemp("pair")
+    async with node("n1", path) as n1, node("n2", path) as n2:
         await n1.create("a", PROGRAM)
-        await attempt((n1, n2), None, "first")  # what a process opens once and keeps is open then
-        for each, verb in ((n1, "CancelMigration"), (n2, "AbortIncoming")):
-            await each.call(verb, node_pb2.MigrationRequest(migration_id="first"))
-        await runs_on_and_nothing_is_left((n1, n2))
+        await attempt((n1, n2))  # what a process opens once and keeps is open then
+        for each in (n1, n2):
+            await each.emptied()
         yield n1, n2
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def pair(nodes: Pair) -> AsyncIterator[Pair]:
+    """A VM on the first; what a test leaves can be ended, and then nothing of it is left."""
+    await nodes[0].create("a", PROGRAM)
+    yield nodes
+    for each in nodes:
+        await each.emptied()
 
 
 def descriptors(pair: Pair) -> int:
@@ -49,9 +57,9 @@ def descriptors(pair: Pair) -> int:
     return sum(each.descriptors() for each in pair)
 
 
-async def attempt(pair: Pair, fault: Fault | None, name: str) -> tuple[Controller, Any, Meddler]:
+async def attempt(pair: Pair, fault: Fault | None = None) -> tuple[Controller, Any, Meddler]:
     """One migration through a relay that commits the fault; the controller, its last event, the relay."""
-    controller = Controller(*pair, migration_id=name)
+    controller = Controller(*pair)
     prepared = await controller.prepare()
     async with Meddler(prepared.port, fault) as meddler:
         last = await controller.migrate(prepared, host="127.0.0.1", port=meddler.listening)
@@ -69,10 +77,10 @@ async def runs_on_and_nothing_is_left(pair: Pair) -> None:
     assert not any(listening_ports(child) for child in target.children())
 
 
-async def fails_and_leaves_nothing(pair: Pair, fault: Fault, name: str) -> Any:
+async def fails_and_leaves_nothing(pair: Pair, fault: Fault) -> Any:
     """What the source says of it; the VM runs on, and the nodes hold what they held."""
     before = descriptors(pair)
-    controller, last, meddler = await attempt(pair, fault, name)
+    controller, last, meddler = await attempt(pair, fault)
     assert meddler.struck, f"{fault} struck nothing: {sorted(meddler.passed)}"
     assert last.WhichOneof("event") == "failed", f"{fault} went unseen: {last}"
     assert last.failed.error and "Traceback" not in last.failed.error
@@ -94,7 +102,7 @@ def faults(record: int, chance: random.Random) -> list[Fault]:
 
 
 async def test_every_record_type_passes_in_a_good_migration(pair: Pair) -> None:
-    controller, last, meddler = await attempt(pair, None, "good")
+    controller, last, meddler = await attempt(pair)
     assert last.WhichOneof("event") == "ready_to_commit"
     assert meddler.passed == set(RECORDS) - {OPENING}, "the damage below reaches every type there is"
     await controller.commit()
@@ -106,20 +114,20 @@ async def test_damage_to_any_record_fails_the_migration_and_nothing_else(pair: P
     chance = random.Random(seed)
     kinds: Counter[str] = Counter()
     for record in RECORDS:
-        for number, fault in enumerate(faults(record, chance)):
-            failed = await fails_and_leaves_nothing(pair, fault, f"m-{record}-{number}")
+        for fault in faults(record, chance):
+            failed = await fails_and_leaves_nothing(pair, fault)
             kinds[failed.kind] += 1
     print(f"kinds of failures: {dict(kinds)}")
-    _, last, _ = await attempt(pair, None, "after-all")
+    _, last, _ = await attempt(pair)
     assert last.WhichOneof("event") == "ready_to_commit"
 
 
 @pytest.mark.parametrize("backward", [False, True], ids=["source", "target"])
 async def test_peer_of_another_stream_version_is_told_apart(pair: Pair, backward: bool) -> None:
-    failed = await fails_and_leaves_nothing(pair, Fault(OPENING, "version", backward=backward), "m1")
+    failed = await fails_and_leaves_nothing(pair, Fault(OPENING, "version", backward=backward))
     assert "version 2" in failed.error and "version 1" in failed.error, failed
     print(f"{failed.kind}: {failed.error}")
-    _, last, _ = await attempt(pair, None, "after-all")
+    _, last, _ = await attempt(pair)
     assert last.WhichOneof("event") == "ready_to_commit"
 
 

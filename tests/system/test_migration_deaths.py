@@ -7,7 +7,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -22,6 +22,19 @@ SLOWLY = ("--bandwidth", "20kB/s")
 BUSY = ("tick=5000", "dirty=1", "pages=200")
 QUICK = ("tick=5000", "dirty=50", "pages=64")
 RANDOM_KILLS = 12
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
+    with real_cluster(tmp_path_factory.mktemp("cluster")) as c:
+        yield c
+
+
+@pytest.fixture
+def c(standing: RealCluster) -> Iterator[RealCluster]:
+    """Two nodes and no VM; others have used them, and what this test leaves can be repaired and ended."""
+    yield standing
+    standing.emptied()
 
 
 def domains(c: RealCluster, node: str) -> list[Process]:
@@ -49,7 +62,7 @@ def copies(c: RealCluster) -> int:
 
 def settled(c: RealCluster) -> str:
     """Wait until no migration is under way and the VM's state is known; that state."""
-    c.until(lambda: all(job["state"] != "running" for job in c.limosa("jobs", "-o", "json").json()))
+    c.until(lambda: all(job["state"] != "running" for job in c.jobs()))
     c.until(lambda: c.vm("a")["state"] in ("running", "crashed"))
     return str(c.vm("a")["state"])
 
@@ -75,60 +88,55 @@ def under_way(c: RealCluster, algorithm: str) -> str:
 
 
 @pytest.mark.parametrize("algorithm", ["pre-copy", "stop-and-copy"])
-def test_death_of_the_target_domain_leaves_the_vm_at_its_source(tmp_path: Path, algorithm: str) -> None:
-    with real_cluster(tmp_path) as c:
-        job = under_way(c, algorithm)
-        kill(domains(c, "n2"))
-        ended = c.limosa("job", job, "wait", "-o", "json", status=5).json()
-        assert (ended["state"], ended["runs_on"]) == ("failed", "n1") and ended["error"]
-        runs_once(c, "n1")
+def test_death_of_the_target_domain_leaves_the_vm_at_its_source(c: RealCluster, algorithm: str) -> None:
+    job = under_way(c, algorithm)
+    kill(domains(c, "n2"))
+    ended = c.limosa("job", job, "wait", "-o", "json", status=5).json()
+    assert (ended["state"], ended["runs_on"]) == ("failed", "n1") and ended["error"]
+    runs_once(c, "n1")
 
 
 @pytest.mark.parametrize("algorithm", ["pre-copy", "stop-and-copy"])
-def test_death_of_the_source_domain_is_the_vms_and_is_said(tmp_path: Path, algorithm: str) -> None:
-    with real_cluster(tmp_path) as c:
-        job = under_way(c, algorithm)
-        kill(domains(c, "n1"))
-        ended = c.limosa("job", job, "wait", "-o", "json", status=None)
-        assert ended.status in (5, 8) and ended.json()["state"] in ("failed", "lost")
-        assert settled(c) == "crashed"
-        c.until(lambda: copies(c) == 0)
-        c.limosa("start", "a")
-        runs_once(c, c.vm("a")["node"])
+def test_death_of_the_source_domain_is_the_vms_and_is_said(c: RealCluster, algorithm: str) -> None:
+    job = under_way(c, algorithm)
+    kill(domains(c, "n1"))
+    ended = c.limosa("job", job, "wait", "-o", "json", status=None)
+    assert ended.status in (5, 8) and ended.json()["state"] in ("failed", "lost")
+    assert settled(c) == "crashed"
+    c.until(lambda: copies(c) == 0)
+    c.limosa("start", "a")
+    runs_once(c, c.vm("a")["node"])
 
 
 @pytest.mark.parametrize(("victim", "state"), [("n1", "crashed"), ("n2", "running"), ("controller", "running")])
-def test_death_of_a_service_while_the_guest_stands_still(tmp_path: Path, victim: str, state: str) -> None:
-    with real_cluster(tmp_path) as c:
-        job = under_way(c, "stop-and-copy")
-        c.kill(victim)
-        c.up(2)
-        assert c.limosa("job", job, "wait", status=None).status in (5, 8)
-        c.until(lambda: c.vm("a")["state"] == state)
-        if state == "running":
-            runs_once(c, "n1")
+def test_death_of_a_service_while_the_guest_stands_still(c: RealCluster, victim: str, state: str) -> None:
+    job = under_way(c, "stop-and-copy")
+    c.kill(victim)
+    c.up(2)
+    assert c.limosa("job", job, "wait", status=None).status in (5, 8)
+    c.until(lambda: c.vm("a")["state"] == state)
+    if state == "running":
+        runs_once(c, "n1")
 
 
-def test_storage_is_not_needed_for_a_migration(tmp_path: Path) -> None:
-    with real_cluster(tmp_path) as c:
-        c.start("a", "n1", *QUICK)
-        c.kill("storage")
-        c.limosa("migrate", "a", "n2")
-        runs_once(c, "n2")
+def test_storage_is_not_needed_for_a_migration(c: RealCluster) -> None:
+    c.start("a", "n1", *QUICK)
+    c.kill("storage")
+    c.limosa("migrate", "a", "n2")
+    runs_once(c, "n2")
 
 
-def test_deaths_at_random_moments_never_make_two_copies_nor_lose_one_that_lived(tmp_path: Path) -> None:
+def test_deaths_at_random_moments_never_make_two_copies_nor_lose_one_that_lived(c: RealCluster) -> None:
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
     chance = random.Random(seed)
-    with real_cluster(tmp_path) as c:
-        c.start("a", "n1", *QUICK)
-        for turn in range(RANDOM_KILLS):
-            node = c.vm("a")["node"]
-            target = "n2" if node == "n1" else "n1"
-            victim = chance.choice(["controller", "source", "target", "source domain", "target domain"])
-            outcome = _kill_during(c, node, target, victim, chance.uniform(0.0, 0.6), chance)
-            print(f"{turn}: {victim}: {outcome}")
+    c.start("a", "n1", *QUICK)
+    for turn in range(RANDOM_KILLS):
+        node = c.vm("a")["node"]
+        target = "n2" if node == "n1" else "n1"
+        victim = chance.choice(["controller", "source", "target", "source domain", "target domain"])
+        outcome = _kill_during(c, node, target, victim, chance.uniform(0.0, 0.6), chance)
+        print(f"{turn}: {victim}: {outcome}")
 
 
 def _kill_during(c: RealCluster, node: str, target: str, victim: str, after_s: float, chance: random.Random) -> str:

@@ -53,7 +53,7 @@ def test_status_says_how_the_guest_ended(tmp_path: Path, program: str, status: i
 
 
 def test_timeout_ends_with_124(tmp_path: Path) -> None:
-    done = boot(tmp_path, "tick=1000", "--timeout", "0.3")
+    done = boot(tmp_path, "tick=1000", "--timeout", "1.5")
     assert done.returncode == 124
     assert b"tick 1\n" in done.stdout and b"its time" in done.stderr
 

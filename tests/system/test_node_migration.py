@@ -15,7 +15,7 @@ from protos import common_pb2
 from tests.support.migrating import Controller
 from tests.support.node_process import NodeProcess, eventually, node
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="module")]
 
 PROGRAM = "tick=50 dirty=5 pages=32"
 RUNNING, PAUSED = common_pb2.VM_STATE_RUNNING, common_pb2.VM_STATE_PAUSED
@@ -26,18 +26,27 @@ REFUSED = grpc.StatusCode.FAILED_PRECONDITION
 Pair = tuple[NodeProcess, NodeProcess]
 
 
-@pytest_asyncio.fixture
-async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
-    async with node("n1", tmp_path) as n1, node("n2", tmp_path) as n2:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def nodes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
+    path = tmp_path_factory.mktemp("pair")
+    async with node("n1", path) as n1, node("n2", path) as n2:
         yield n1, n2
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def pair(nodes: Pair) -> AsyncIterator[Pair]:
+    """Two nodes that other tests have used; what this one leaves can be ended, and then nothing of it is left."""
+    yield nodes
+    for each in nodes:
+        await each.emptied()
 
 
 async def test_vm_moves_to_and_fro_and_its_console_goes_on_without_gap(pair: Pair) -> None:
     n1, n2 = pair
     await n1.create("a", PROGRAM)
     _, text = await n1.read_console("a", "tick 40\n")
-    for turn, (source, target) in enumerate([(n1, n2), (n2, n1), (n1, n2)]):
-        controller = Controller(source, target, migration_id=f"m{turn}")
+    for source, target in [(n1, n2), (n2, n1), (n1, n2)]:
+        controller = Controller(source, target)
         ready = (await controller.migrate(await controller.prepare())).ready_to_commit
         assert (await source.states(), await target.states()) == ({"a": PAUSED}, {"a": INCOMING})
         assert sum(part.duration_ns for part in ready.parts) == ready.paused_for_ns
@@ -100,9 +109,9 @@ async def test_wrong_token_lets_nobody_in_and_the_right_one_is_still_welcome(pai
     with socket.create_connection((prepared.host, prepared.port), timeout=5) as stranger:
         stranger.sendall(b"GET / HTTP/1.1\r\n\r\n".ljust(40))
         assert stranger.recv(100) == b""
-    rightful = Controller(*pair, migration_id="m1")
+    rightful = Controller(*pair, migration_id=controller.migration_id)
     spoken = rightful.request(prepared)
-    spoken.migration_id = "m1-second-attempt"  # the target expects m1: refused, though the token is right
+    spoken.migration_id += "-second-attempt"  # the target expects the first: refused, though the token is right
     async for event in n1.stub.MigrateOut(spoken, timeout=20):
         rightful.events.append(event)
     assert rightful.events[-1].failed.kind == "target-refused"
@@ -259,7 +268,7 @@ async def test_second_migration_of_a_vm_is_refused_and_the_first_goes_on(pair: P
     prepared = await first.prepare()
     migrating = asyncio.create_task(first.migrate(prepared, slowly=True))
     await first.until("progress")
-    second = Controller(*pair, migration_id="m2")
+    second = Controller(*pair)
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await second.migrate(prepared)
     assert refused.value.code() == REFUSED and "is migrating" in (refused.value.details() or "")
@@ -285,7 +294,7 @@ async def test_destroying_a_migrating_vm_cancels_its_migration_first(pair: Pair)
 
 async def test_guest_that_powers_off_while_it_is_moved_is_stopped_at_the_source(pair: Pair) -> None:
     n1, n2 = pair
-    await n1.create("a", "tick=50 dirty=5 pages=200 rate=10 off=8000")
+    await n1.create("a", "tick=50 dirty=5 pages=200 rate=10 off=20000")
     await n1.read_console("a", "tick 40\n")
     controller = Controller(*pair)
     migrating = asyncio.create_task(controller.migrate(await controller.prepare(), slowly=True))

@@ -19,7 +19,7 @@ from tests.support.migrating import Controller
 from tests.support.node_process import NodeProcess, node
 from tests.support.promtool import complaints
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.alone, pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(600)]
 
 NATIVE = "node.domain.native:MACHINERY"
 MEMORY_BYTES = 128 << 20

@@ -19,7 +19,7 @@ from tests.support.prometheus import CONFIGURATION, RATE_S, Prometheus, real_pro
 from tests.support.promql import labels_of
 from tests.support.real_cluster import RealCluster, real_cluster
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.alone, pytest.mark.system, pytest.mark.timeout(180)]
 
 BUSY = ("tick=500", "dirty=1", "pages=300", "rate=4000")
 SLOW = ("--bandwidth", "500kB/s", "--max-downtime", "1ms")  # three rounds of two seconds and more

@@ -139,7 +139,7 @@ def test_without_a_terminal_each_look_is_one_line(cluster: RealCluster) -> None:
 
 
 def test_without_a_terminal_a_controller_that_is_gone_is_said_once_and_waited_for(cluster: RealCluster) -> None:
-    command = cluster.command("top", "-d", "0.2", "-n", "6")
+    command = cluster.command("top", "-d", "0.2", "-n", "12")
     with subprocess.Popen(
         command, env=cluster.environment(), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as top:
@@ -149,7 +149,7 @@ def test_without_a_terminal_a_controller_that_is_gone_is_said_once_and_waited_fo
         assert "no controller answers" in top.stderr.readline()
         cluster.up(2)
         out, err = top.communicate(timeout=COMMAND_S)
-    assert top.returncode == 0 and err == "" and len(out.splitlines()) == 5
+    assert top.returncode == 0 and err == "" and len(out.splitlines()) == 11
 
 
 def test_the_first_look_at_nothing_is_status_69(tmp_path: Path) -> None:

@@ -43,6 +43,18 @@ def test_a_vm_from_create_to_destroy(served: Served, capsys: pytest.CaptureFixtu
     assert main.run(["list", "-o", "json"]) == 0 and json.loads(capsys.readouterr().out) == []
 
 
+def test_jobs_shows_all_or_the_last_or_those_that_run(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    main.run(["create", "a", "--node", "n1", "--start"])
+    for node in ("n2", "n1"):
+        assert main.run(["migrate", "a", node]) == 0
+    shown = []
+    for options in ([], ["--last", "1"], ["--running"]):
+        capsys.readouterr()
+        assert main.run(["jobs", "-q", *options]) == 0
+        shown.append(capsys.readouterr().out.split())
+    assert len(shown[0]) == 2 and shown[1:] == [shown[0][1:], []]
+
+
 def test_the_processor_model_moves_with_the_vm(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["create", "a", "--cpu", "pentium3", "--node", "n1", "--start"]) == 0
     assert main.run(["migrate", "a", "n2"]) == 0
