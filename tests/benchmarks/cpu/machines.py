@@ -17,6 +17,7 @@ from tests.support.node_process import ROOT
 
 QEMU = "qemu-system-i386"
 EXIT_PORT = 0xF4
+CPU = "pentium4"  # as QEMU's, with SSE2
 GOOD = 0 << 1 | 1  # both end with this status when the guest writes 0 to the exit port
 
 
@@ -43,7 +44,7 @@ class Limosa:
         return boot_command(
             self.state,
             *("--kernel", str(guest.kernel), *initrd, "--append", guest.append, "--memory", f"{guest.memory_mib}M"),
-            *("--exit-port", hex(EXIT_PORT), "--stats", *self.flags),
+            *("--exit-port", hex(EXIT_PORT), "--cpu", CPU, "--stats", *self.flags),
         )
 
 
