@@ -7,8 +7,9 @@ overwritten.
 """
 
 from node.ia32.blocks import code_written
-from node.ia32.bus import read_bus, write_bus
+from node.ia32.bus import LATER, is_on_bus, read_bus, write_bus
 from node.ia32.debug import check_alignment, observe
+from node.ia32.faults import try_again
 from node.ia32.paging import (
     FETCH,
     PERMIT_DIRTY,
@@ -107,6 +108,9 @@ def locate(c: Cpu, m: Machine, linear: int, access: int, user: int) -> int:
         return FAULTED
     place = backing_of(m, walk & ~0xFFF)
     if place == 0 or (access == WRITE and place & MAP_WRITE == 0):
+        if m.reach == LATER and access != FETCH and place == 0 and is_on_bus(m, walk & ~0xFFF):
+            try_again(m)
+            return FAULTED
         m.nowhere = walk & ~0xFFF
         return NOWHERE
     backing = place & ~0xFFF

@@ -8,7 +8,7 @@ virtual time
 is a function of the guest alone. A REP iteration counts as one instruction.
 """
 
-from node.ia32.apic_interrupts import take
+from node.ia32.apic_interrupts import refresh, take
 from node.ia32.blocks import DEAD_HANDLER, FALL_HANDLER, forget_all, op_at
 from node.ia32.bus import DIRECT, LATER, NOTHING
 from node.ia32.debug import stop_before_instruction
@@ -18,9 +18,11 @@ from node.ia32.faults import AGAIN, undefined
 from node.ia32.fetch import find, is_full
 from node.ia32.host_sse import float_control, set_float_control
 from node.ia32.operands import next_eip
+from node.ia32.semantics.strings import move_bytes
 from node.ia32.semantics.vector_state import adopt, collect
 from node.ia32.state import (
     ATTR_D,
+    CPU_BYTES,
     CS,
     EXIT_HALT,
     EXIT_INTERRUPT,
@@ -87,6 +89,8 @@ def _advance(c: Cpu, m: Machine) -> None:
         m.left -= 1
         deliver_pending(c, m)
         return
+    if m.alone:
+        move_bytes(m.cpu_copy, m.cpu_address, CPU_BYTES)
     resumed, hits = c.flags & RF, c.debug_hits
     c.flags &= ~RF
     held = 0
@@ -111,10 +115,14 @@ def _advance(c: Cpu, m: Machine) -> None:
     m.reach = NOTHING
     if m.fault == AGAIN:
         m.fault = m.posted = 0
-        m.alone = 1
-        if executed == 0:
+        if m.alone:
+            move_bytes(m.cpu_address, m.cpu_copy, CPU_BYTES)
+            refresh(c, m)
+            m.exit = EXIT_MEMORY
+        elif executed == 0:
             c.flags = c.flags & ~RF | resumed
             c.debug_hits = hits
+        m.alone = 1
         return
     m.alone = m.answers = 0
     if inhibited and (executed or m.fault):

@@ -108,6 +108,7 @@ class Processor:
             "blocks": np.zeros(BLOCKS_CAPACITY * BLOCK_BYTES, np.uint8),
             "block_table": np.zeros(1 << TABLE_BITS, np.uint32),
             "decode_buffer": np.zeros(16, np.uint8),
+            "cpu_copy": np.zeros(1, CPU),
             "encodings": decoded.packed,
             "handlers": handlers,
             "dirty": memory.dirty,

@@ -208,6 +208,7 @@ class Machine:
     devices_to: I64
     reach: I64  # how far an access may go outside of memory now (bus.py)
     alone: I64  # the next instruction is executed by itself, because it reaches outside of memory
+    cpu_copy: I64  # address of the Cpu record as it was before that
     nowhere: I64  # guest-physical page that has no memory, as the last translation found
     bus_address: I64  # EXIT_MEMORY, nothing posted: the host shall read here
     bus_size: I64
@@ -241,5 +242,5 @@ class Op:
 
 
 CPU, MACHINE, OP = record_dtype(Cpu), record_dtype(Machine), record_dtype(Op)
-OP_BYTES = OP.itemsize
+CPU_BYTES, OP_BYTES = CPU.itemsize, OP.itemsize
 REP, REPNE, LOCK = 0x10, 0x20, 0x40

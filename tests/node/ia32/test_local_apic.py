@@ -261,7 +261,12 @@ def test_destinations_are_physical_flat_or_in_clusters(
 def test_init_and_startup_to_others_arrive_nowhere_and_init_to_itself_ends_the_machine() -> None:
     board = Board()
     board.m.exit = EXIT_NONE
-    for command in (0xC_4500, 0xC_4608, 0x8_8500, 0x4_4608):  # others, others, de-assert to all, STARTUP to a running one
+    for command in (
+        0xC_4500,
+        0xC_4608,
+        0x8_8500,
+        0x4_4608,
+    ):  # others, others, de-assert to all, STARTUP to a running one
         board[ICR] = command
         assert (board.m.exit, board.take()) == (EXIT_NONE, 0), hex(command)
     board[ICR] = SELF | 0x4500
