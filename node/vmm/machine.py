@@ -114,6 +114,7 @@ class Machine:
         self.clock = clock_named(config.clock, monotonic_ns)
         self.mode = MODES[config.vmm]()
         self.processor = Processor(self.memory, engine, MODELS[config.cpu])
+        self.processor.machine.tsc_per_instruction = self.clock.tsc_per_instruction
         settings = PlatformConfig(config.memory_bytes, config.exit_port, config.wall_clock_unix_ns, bool(rom))
         self.platform = Platform(settings, self.memory, self.console.write, send=self._interrupt_message)
         self.exits: Counter[str] = Counter()
