@@ -17,6 +17,8 @@ from node.jitted import I64, new_record, record_dtype
 SECOND = 1_000_000_000
 VIRTUAL_NS_PER_INSTRUCTION = 10  # 100 M instructions a second of guest time
 REAL_SLICE = 200_000  # instructions between looks at the host's clock: under a millisecond or two
+SLOWEST_NS, LONGEST_STEP_NS, EXIT_NS = 20, 1_000_000, 50_000  # of an instruction, a slice, an exit: what is no stall
+CATCH_UP_SHIFT = 5
 
 
 class ClockState:
@@ -82,6 +84,10 @@ class VirtualClock:
 
 
 class RealClock:
+    """A host that did not let the guest run for a while is caught up with in small steps: whoever measures one timer by
+    another, as kernels do when they start, would otherwise find the stall in one of them. An idle or held guest
+    measures nothing, and is given all of the time at once."""
+
     tsc_per_instruction = 1 << (
         TSC_FRACTION - 2
     )  # a quarter of a tick: slower than any host executes, so TSC only lags
@@ -90,11 +96,22 @@ class RealClock:
         self.array, self._state = new_record(CLOCK)
         self._monotonic_ns = monotonic_ns
         self._since: int | None = None  # host time at release; None while held
+        self._told = self._told_at = 0  # guest time that was last told, and the instruction count then
+        self._idle = False
 
     def now(self, instructions: int) -> int:
         if self._since is None:
             return int(self._state.now_ns)
-        return int(self._state.now_ns) + self._monotonic_ns() - self._since
+        behind = self._passed(self._since) - self._told
+        if not self._idle:
+            own = min((instructions - self._told_at) * SLOWEST_NS, LONGEST_STEP_NS) + EXIT_NS
+            behind = min(behind, max(own, behind >> CATCH_UP_SHIFT))
+        self._told, self._told_at, self._idle = self._told + behind, instructions, False
+        return self._told
+
+    def _passed(self, since: int) -> int:
+        """All of guest time, the stalls included."""
+        return int(self._state.now_ns) + self._monotonic_ns() - since
 
     def budget(self, now: int, deadline: int | None) -> int:
         """Assumes at least 50 M instructions a second, so a timer is late by its last slice at most."""
@@ -103,15 +120,20 @@ class RealClock:
         return max(1_000, min(REAL_SLICE, (deadline - now) // 20))
 
     def idle_until(self, deadline: int, instructions: int) -> int:
-        return max(0, deadline - self.now(instructions))
+        self._idle = True
+        wait_ns = max(0, deadline - self.now(instructions))
+        self._idle = wait_ns > 0
+        return wait_ns
 
     def hold(self, instructions: int) -> None:
+        self._idle = True
         self._state.now_ns = self.now(instructions)
         self._since = None
 
     def release(self, instructions: int) -> None:
         if self._since is None:
             self._since = self._monotonic_ns()
+            self._told, self._told_at, self._idle = int(self._state.now_ns), instructions, False
 
 
 def clock_named(name: str, monotonic_ns: Callable[[], int]) -> Clock:
