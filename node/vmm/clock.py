@@ -36,7 +36,11 @@ class Clock(Protocol):
     tsc_per_instruction: int  # in 1/2^16 ticks
 
     def now(self, instructions: int) -> int:
-        """Guest time, given how many instructions have been executed."""
+        """Guest time, given how many instructions have been executed. Anybody may ask, also while the guest runs."""
+        ...
+
+    def tell(self, instructions: int) -> int:
+        """The same for the guest, or a device that acts on it: later it is never told less."""
         ...
 
     def budget(self, now: int, deadline: int | None) -> int:
@@ -65,6 +69,8 @@ class VirtualClock:
     def now(self, instructions: int) -> int:
         state: Any = self._state
         return int(state.now_ns + (instructions - state.instructions) * VIRTUAL_NS_PER_INSTRUCTION)
+
+    tell = now
 
     def budget(self, now: int, deadline: int | None) -> int:
         if deadline is None:
@@ -106,7 +112,10 @@ class RealClock:
         if not self._idle:
             own = min((instructions - self._told_at) * SLOWEST_NS, LONGEST_STEP_NS) + EXIT_NS
             behind = min(behind, max(own, behind >> CATCH_UP_SHIFT))
-        self._told, self._told_at, self._idle = self._told + behind, instructions, False
+        return self._told + behind
+
+    def tell(self, instructions: int) -> int:
+        self._told, self._told_at, self._idle = self.now(instructions), instructions, False
         return self._told
 
     def _passed(self, since: int) -> int:
@@ -121,7 +130,7 @@ class RealClock:
 
     def idle_until(self, deadline: int, instructions: int) -> int:
         self._idle = True
-        wait_ns = max(0, deadline - self.now(instructions))
+        wait_ns = max(0, deadline - self.tell(instructions))
         self._idle = wait_ns > 0
         return wait_ns
 

@@ -156,7 +156,7 @@ class Machine:
     def advance(self) -> Stopped | Idle | None:
         """One stretch of execution; None: there is more to do at once."""
         for _ in range(EXITS_A_STRETCH):
-            now = self.now
+            now = self.clock.tell(self.instructions)
             if self._input:
                 del self._input[: self.platform.serial_input(bytes(self._input), now)]
             self._tick(now)
@@ -168,7 +168,7 @@ class Machine:
     def run_until(self, instructions: int) -> Stopped | None:
         """Virtual clock only: until exactly so many instructions have been executed since reset, or none will come."""
         while self.instructions < instructions:
-            now = self.now
+            now = self.clock.tell(self.instructions)
             self._tick(now)
             outcome = self._serve(self._run(now, instructions - self.instructions))
             if outcome is not None:  # stopped, or idle with nothing planned: no instruction will come
@@ -225,7 +225,7 @@ class Machine:
         return None
 
     def _port_access(self) -> Stopped | None:
-        self.mode.port_access(self.processor, self.platform, self.now)
+        self.mode.port_access(self.processor, self.platform, self.clock.tell(self.instructions))
         ended = self.processor.run(1)  # finish the instruction now: its answer is not part of the machine's state
         if self.memory.code_written:
             self.processor.host_wrote_code()
@@ -244,7 +244,7 @@ class Machine:
     def _memory_access(self) -> Stopped | None:
         """A read is answered at once, for the reason above; the instruction may go on to another one."""
         again = self.processor.machine.posted == 0
-        self.mode.memory_access(self.processor, self.platform, self.now)
+        self.mode.memory_access(self.processor, self.platform, self.clock.tell(self.instructions))
         return self._finish(self.processor.run(1)) if again else None
 
     def _finish(self, ended: int) -> Stopped | None:

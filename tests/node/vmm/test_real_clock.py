@@ -25,7 +25,7 @@ class Guest:
         """How much guest time it was."""
         self.host.now += host_ns
         self.instructions += instructions
-        before, self.seen = self.seen, self.clock.now(self.instructions)
+        before, self.seen = self.seen, self.clock.tell(self.instructions)
         return self.seen - before
 
     @property
@@ -57,6 +57,14 @@ def test_a_host_that_is_always_slow_is_followed_at_a_bounded_distance() -> None:
         lags.append(guest.lag)
     assert max(lags) < 40 * 8 * MS
     assert abs(lags[-1] - lags[-2]) < MS, "it keeps up"
+
+
+def test_a_bystander_who_asks_changes_nothing() -> None:
+    guest, other = Guest(), Guest()
+    for number in range(60):
+        host_ns = 25 * MS if number == 5 else 400_000
+        other.clock.now(other.instructions)
+        assert guest.slice(host_ns) == other.slice(host_ns)
 
 
 def test_an_idle_guest_gets_all_of_the_time_at_once() -> None:
