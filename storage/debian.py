@@ -6,7 +6,10 @@
 Both boot to a busybox shell on the first serial port. The initramfs is plain cpio: 2.1 MB against 1.1 MB as gzip, and
 the guest need not decompress it. The command line keeps the guest's work small: the crypto self-tests are nine tenths
 of the kernel's boot, the ISA bus has no plug-and-play cards, our CPU does not speculate, and after a panic a reset
-tells more than a busy loop. `limosa.image=` is for our /init, which says the name when the guest is ready.
+tells more than a busy loop. The time-stamp counter's speed is told: a kernel measures it by polling the 8254, and each
+poll leaves native code, which on a loaded host is too slow for it to believe the result (`tsc=reliable`: nor need it
+watch the counter, which is the machine's one clock). It measures the local APIC's timer by that counter itself, and
+takes its interrupts through the APICs. `limosa.image=` is for our /init, which says the name when the guest is ready.
 """
 
 import re

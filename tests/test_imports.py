@@ -18,7 +18,15 @@ ONLY = {
     "node.guests": ("node.guests",),
     "node.migration": ("node.migration", "node.memory"),
     "service": ("service",),
-    "node.vmm": ("node.vmm", "node.devices", "node.ia32", "node.memory", "node.boot.entry", "node.jitted"),
+    "node.vmm": (
+        "node.vmm",
+        "node.devices",
+        "node.ia32",
+        "node.memory",
+        "node.boot.entry",
+        "node.boot.memory_map",
+        "node.jitted",
+    ),
 }
 # package prefix -> prefixes (of anything) that it must not import
 NEVER = {

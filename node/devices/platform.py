@@ -2,6 +2,9 @@
 
     IRQ 0 timer   1 keyboard   2 cascade   4 COM1   8 clock   13 floating-point errors
 
+Each line leads to the 8259A pair and to the I/O APIC's input of that number, the timer's to input 2; software decides
+which of the two it listens to.
+
 Time is `now`, guest nanoseconds handed in, never read. All state is in `records()`; restoring is overwriting them in
 place. A port access sees the devices at its own `now`; interrupt lines change by themselves only in `tick`, which has
 something to do from `deadline()` on.
@@ -13,11 +16,12 @@ from dataclasses import dataclass
 from node.devices.debug_exit import DebugExit
 from node.devices.dma import Dma
 from node.devices.firmware_configuration import FirmwareConfiguration
+from node.devices.io_apic import IoApic, Send, nobody
 from node.devices.keyboard import Keyboard
 from node.devices.pci import Pci
 from node.devices.pic import Pic
 from node.devices.pit import Pit
-from node.devices.ports import PortMap
+from node.devices.ports import Line, PortMap
 from node.devices.record import NEVER, Record
 from node.devices.requests import Exit, Requests, Reset
 from node.devices.rtc import Rtc
@@ -39,18 +43,27 @@ class PlatformConfig:
 
 
 class Platform:
-    def __init__(self, config: PlatformConfig, memory: GuestMemory, serial_out: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        config: PlatformConfig,
+        memory: GuestMemory,
+        serial_out: Callable[[bytes], None],
+        *,
+        send: Send = nobody,
+    ) -> None:
+        """`send` takes interrupt messages to the processor's local APIC."""
         self.config = config
         self.memory = memory
         self._ports = PortMap()
         self._requests = Requests()
         self._pic = pic = Pic()
-        self._pit = Pit(irq0=pic.line(0))
-        self._rtc = Rtc(irq8=pic.line(8), wall_clock_unix_ns=config.wall_clock_unix_ns)
-        self._uart = Uart(irq4=pic.line(4), transmit=serial_out)
-        self._keyboard = Keyboard(irq1=pic.line(1), reset=self._requests.reset)
+        self._io_apic = IoApic(send)
+        self._pit = Pit(irq0=self._line(0, pin=2))
+        self._rtc = Rtc(irq8=self._line(8), wall_clock_unix_ns=config.wall_clock_unix_ns)
+        self._uart = Uart(irq4=self._line(4), transmit=serial_out)
+        self._keyboard = Keyboard(irq1=self._line(1), reset=self._requests.reset)
         self._system = System(
-            set_gate2=self._pit.set_gate2, out2=self._pit.out2, irq13=pic.line(13), reset=self._requests.reset
+            set_gate2=self._pit.set_gate2, out2=self._pit.out2, irq13=self._line(13), reset=self._requests.reset
         )
         self._pci = Pci()
         firmware = (FirmwareConfiguration(),) if config.has_firmware else ()
@@ -60,18 +73,33 @@ class Platform:
         if config.exit_port is not None:
             DebugExit(config.exit_port, self._requests.exit).claim(self._ports)
         self._records = {
-            name: record for device in (*devices, self._requests) for name, record in device.records().items()
+            name: record
+            for device in (*devices, self._io_apic, self._requests)
+            for name, record in device.records().items()
         }
         _store_memory_size(self._rtc, config.memory_bytes)
         self.read = self._ports.read
         self.write = self._ports.write
+        self.read_memory = self._io_apic.read
+        self.write_memory = self._io_apic.write
+        self.end_of_interrupt = self._io_apic.end_of_interrupt
         self.acknowledge = pic.acknowledge
         self.ferr = self._system.ferr
         self._master, self._timed = pic.master.state, (self._pit.state, self._rtc.state, self._uart.receiver.state)
 
+    def _line(self, irq: int, pin: int | None = None) -> Line:
+        """The wire of an interrupt request, with its two ends."""
+        to_pic, to_io_apic = self._pic.line(irq), self._io_apic.line(irq if pin is None else pin)
+
+        def drive(level: bool) -> None:
+            to_pic(level)
+            to_io_apic(level)
+
+        return drive
+
     @property
     def intr(self) -> bool:
-        """The interrupt controllers' request to the CPU."""
+        """The 8259A pair's request to the CPU."""
         return self._master.intr != 0
 
     @property

@@ -2,12 +2,14 @@
 case.
 
 The slow path translates, raises page faults, splits accesses that cross a page (both pages are checked before either is
-written), gives all ones for memory that is not there, marks pages dirty and drops decoded instructions that are
+written), asks `bus.py` where there is no memory, marks pages dirty and drops decoded instructions that are
 overwritten.
 """
 
 from node.ia32.blocks import code_written
+from node.ia32.bus import LATER, is_on_bus, read_bus, write_bus
 from node.ia32.debug import check_alignment, observe
+from node.ia32.faults import try_again
 from node.ia32.paging import (
     FETCH,
     PERMIT_DIRTY,
@@ -117,6 +119,10 @@ def locate(c: Cpu, m: Machine, linear: int, access: int, user: int) -> int:
         return FAULTED
     place = backing_of(m, walk & ~0xFFF)
     if place == 0 or (access == WRITE and place & MAP_WRITE == 0):
+        if m.reach == LATER and access != FETCH and place == 0 and is_on_bus(m, walk & ~0xFFF):
+            try_again(m)
+            return FAULTED
+        m.nowhere = walk & ~0xFFF
         return NOWHERE
     backing = place & ~0xFFF
     if access == WRITE:
@@ -164,7 +170,7 @@ def load_slow(c: Cpu, m: Machine, linear: int, size: int, user: int) -> int:
     if m.need_read == 0 and backing != FAULTED:
         observe(c, m, linear, size, 0)
     if backing < 0:
-        return (1 << (size << 3)) - 1 if backing == NOWHERE else 0
+        return read_bus(c, m, m.nowhere | offset, size) if backing == NOWHERE else 0
     return peek(m.ram + backing + offset, size)
 
 
@@ -181,6 +187,7 @@ def load_to_change_slow(c: Cpu, m: Machine, linear: int, size: int) -> int:
 @jitted
 def _load_across(c: Cpu, m: Machine, linear: int, size: int, user: int) -> int:
     first = locate(c, m, linear, READ, user)
+    nowhere = m.nowhere
     second = locate(c, m, (linear + size - 1) & 0xFFFF_F000, READ, user) if first != FAULTED else FAULTED
     if first == FAULTED or second == FAULTED:
         return 0
@@ -189,8 +196,12 @@ def _load_across(c: Cpu, m: Machine, linear: int, size: int, user: int) -> int:
     value = 0
     for i in range(size):
         at = (linear + i) & M32
-        page = first if at >> 12 == linear >> 12 else second
-        byte = 0xFF if page == NOWHERE else peek8(m.ram + page + (at & 0xFFF))
+        here = at >> 12 == linear >> 12
+        page = first if here else second
+        if page == NOWHERE:
+            byte = read_bus(c, m, (nowhere if here else m.nowhere) | at & 0xFFF, 1)
+        else:
+            byte = peek8(m.ram + page + (at & 0xFFF))
         value |= byte << (i << 3)
     return value
 
@@ -209,6 +220,8 @@ def store_slow(c: Cpu, m: Machine, linear: int, size: int, value: int, user: int
     backing = locate(c, m, linear, WRITE, user)
     if m.need_write == 0 and backing != FAULTED:
         observe(c, m, linear, size, 1)
+    if backing == NOWHERE:
+        write_bus(c, m, m.nowhere | offset, size, value)
     if backing < 0:
         return
     poke(m.ram + backing + offset, size, value)
@@ -219,6 +232,7 @@ def store_slow(c: Cpu, m: Machine, linear: int, size: int, value: int, user: int
 @jitted
 def _store_across(c: Cpu, m: Machine, linear: int, size: int, value: int, user: int) -> None:
     first = locate(c, m, linear, WRITE, user)
+    nowhere = m.nowhere
     second = locate(c, m, (linear + size - 1) & 0xFFFF_F000, WRITE, user) if first != FAULTED else FAULTED
     if m.need_write == 0 and first != FAULTED and second != FAULTED:
         observe(c, m, linear, size, 1)
@@ -226,8 +240,11 @@ def _store_across(c: Cpu, m: Machine, linear: int, size: int, value: int, user: 
         return
     for i in range(size):
         at = (linear + i) & M32
-        page = first if at >> 12 == linear >> 12 else second
-        if page != NOWHERE:
+        here = at >> 12 == linear >> 12
+        page = first if here else second
+        if page == NOWHERE:
+            write_bus(c, m, (nowhere if here else m.nowhere) | at & 0xFFF, 1, (value >> (i << 3)) & 0xFF)
+        else:
             poke8(m.ram + page + (at & 0xFFF), (value >> (i << 3)) & 0xFF)
             if has_code(m, page):
                 code_written(m, page + (at & 0xFFF), 1)

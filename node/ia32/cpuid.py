@@ -1,5 +1,7 @@
 """CPUID: the leaf in EAX, from the table that the processor model has filled (models.py; SDM 2A, CPUID)."""
 
+from node.ia32.apic_registers import APIC_ENABLED
+from node.ia32.features import APIC
 from node.ia32.state import EAX, EBX, ECX, EDX, Cpu, Machine
 from node.jitted import jitted
 
@@ -20,3 +22,5 @@ def cpuid_answer(c: Cpu, m: Machine) -> None:
     c.gpr[EBX] = m.cpuid[4 * slot + 1]
     c.gpr[ECX] = m.cpuid[4 * slot + 2]
     c.gpr[EDX] = m.cpuid[4 * slot + 3]
+    if slot == 1 and c.apic_base & APIC_ENABLED == 0:  # SDM 3A 10.4.3: then there is none
+        c.gpr[EDX] &= ~APIC

@@ -10,6 +10,7 @@ from node.ia32.state import GP, LEAVE_AFTER, LEAVE_EXIT, LEAVE_FAULT, PAGE, SS_,
 from node.jitted import inlined, jitted, slow_path
 
 FAULT = 256  # m.fault is FAULT + vector
+AGAIN = 512  # or this: no exception; the instruction has done nothing and is executed again (bus.py)
 NO_ERROR = -1
 
 
@@ -19,6 +20,13 @@ def raise_fault(m: Machine, vector: int, error: int) -> None:
     if m.fault == 0:
         m.fault = FAULT + vector
         m.error = error
+        m.leave = LEAVE_FAULT
+
+
+@jitted
+def try_again(m: Machine) -> None:
+    if m.fault == 0:
+        m.fault = AGAIN
         m.leave = LEAVE_FAULT
 
 

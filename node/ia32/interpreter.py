@@ -8,19 +8,24 @@ virtual time
 is a function of the guest alone. A REP iteration counts as one instruction.
 """
 
+from node.ia32.apic_interrupts import refresh, take
 from node.ia32.blocks import DEAD_HANDLER, ENTRY_HANDLER, FALL_HANDLER, forget_all, op_at
+from node.ia32.bus import DIRECT, LATER, NOTHING
 from node.ia32.debug import stop_before_instruction
 from node.ia32.encodings import tables
-from node.ia32.exceptions import HOLD_TRAPS, debug_trap, deliver_nmi, deliver_pending
-from node.ia32.faults import undefined
+from node.ia32.exceptions import HOLD_TRAPS, debug_trap, deliver_interrupt, deliver_nmi, deliver_pending
+from node.ia32.faults import AGAIN, undefined
 from node.ia32.fetch import find, is_full
 from node.ia32.host_sse import float_control, set_float_control
+from node.ia32.semantics.strings import move_bytes
 from node.ia32.semantics.vector_state import adopt, collect
 from node.ia32.state import (
     ATTR_D,
+    CPU_BYTES,
     CS,
     EXIT_HALT,
     EXIT_INTERRUPT,
+    EXIT_MEMORY,
     EXIT_NONE,
     IF,
     LEAVE_AFTER,
@@ -52,11 +57,14 @@ def run(c: Cpu, m: Machine) -> None:
     outer = float_control(m)
     adopt(c, m)
     while m.left > 0 and m.exit == EXIT_NONE:
-        held_off = c.inhibit or m.io_ready  # the host has done one half of an IN or OUT: now comes the other
+        held_off = c.inhibit or m.io_ready or m.answers  # the host has done one half of an access: now comes the other
         if held_off == 0 and c.nmi_pending and c.nmi_masked == 0:
             deliver_nmi(c, m)
         if held_off == 0 and m.interrupt_line and c.flags & IF:
-            m.exit = EXIT_INTERRUPT
+            if m.apic_vector:
+                deliver_interrupt(c, m, take(c, m))
+            else:
+                m.exit = EXIT_INTERRUPT
         elif c.halted:
             m.exit = EXIT_HALT
         else:
@@ -80,15 +88,21 @@ def _advance(c: Cpu, m: Machine) -> None:
         m.left -= 1
         deliver_pending(c, m)
         return
+    if m.alone:
+        move_bytes(m.cpu_copy, m.cpu_address, CPU_BYTES)
+    resumed, hits = c.flags & RF, c.debug_hits
     c.flags &= ~RF
     held = 0
-    if stepping or c.inhibit or m.io_ready or m.watches_code or c.debug_hits:  # one instruction, then look again
+    single = m.io_ready or m.alone or m.watches_code or c.debug_hits
+    if stepping or c.inhibit or single:  # one instruction, then look again
         held = m.left - 1
         m.slice -= held
         m.left = 1
     inhibited = c.inhibit
     before = m.left
     m.leave = STAY
+    m.reach = DIRECT if m.alone else LATER
+    m.posted = m.answers_used = 0
     address = find(c, m)
     if address:
         execute(c, m, address)
@@ -97,6 +111,19 @@ def _advance(c: Cpu, m: Machine) -> None:
     executed = before - m.left
     m.slice += held
     m.left += held
+    m.reach = NOTHING
+    if m.fault == AGAIN:
+        m.fault = m.posted = 0
+        if m.alone:
+            move_bytes(m.cpu_address, m.cpu_copy, CPU_BYTES)
+            refresh(c, m)
+            m.exit = EXIT_MEMORY
+        elif executed == 0:
+            c.flags = c.flags & ~RF | resumed
+            c.debug_hits = hits
+        m.alone = 1
+        return
+    m.alone = m.answers = 0
     if inhibited and (executed or m.fault):
         c.inhibit = 0 if c.inhibit == inhibited else c.inhibit
     if m.fault:
@@ -105,7 +132,10 @@ def _advance(c: Cpu, m: Machine) -> None:
         )
         c.debug_hits = 0
         deliver_pending(c, m)
-    elif executed and (stepping or c.debug_hits):
+        return
+    if m.posted:
+        m.exit = EXIT_MEMORY
+    if executed and (stepping or c.debug_hits):
         debug_trap(c, m, stepping)
 
 

@@ -1,7 +1,7 @@
 """The processors that a machine may have: what CPUID says of each, and so which instructions and registers there are.
 
 A bit is set here only where the feature behaves as the manual says; what is left out against the silicon of that name
-(VME, MCE, MCA, APIC, MTRR, PAT, PSE-36, and what came after SSE2) is what is not implemented. A model is part of a
+(VME, MCE, MCA, MTRR, PAT, PSE-36, and what came after SSE2) is what is not implemented. A model is part of a
 machine's configuration; its features decide the decoder's table, the bits of CR4 and MXCSR, and the MSRs.
 """
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from node.ia32.cpuid import BASIC_LEAVES, EXTENDED
 from node.ia32.features import (
+    APIC,
     CLFSH,
     CMOV,
     CX8,
@@ -45,7 +46,7 @@ LINE_UNITS = 8 << 8  # leaf 1, EBX: CLFLUSH's line in units of 8 bytes
 WITHOUT_DAZ, WITH_DAZ = 0xFFBF, 0xFFFF
 
 Leaf = tuple[int, int, int, int]  # EAX EBX ECX EDX
-_P5 = FPU | DE | PSE | TSC | MSR | CX8
+_P5 = FPU | DE | PSE | TSC | MSR | CX8 | APIC
 _P6 = _P5 | PAE | SEP | PGE | CMOV
 
 

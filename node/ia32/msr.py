@@ -1,20 +1,24 @@
 """Model-specific registers of the processor that CPUID describes (SDM 4, P6 family); all others raise #GP(0).
 
-    10h TSC   17h PLATFORM_ID (0)   8Bh BIOS_SIGN_ID (no microcode: 0)   174h-176h SYSENTER   C0000080h EFER (NXE only)
+    10h TSC   17h PLATFORM_ID (0)   1Bh APIC_BASE, not of a Pentium   8Bh BIOS_SIGN_ID (no microcode: 0)
+    174h-176h SYSENTER   C0000080h EFER (NXE only)
     1A0h MISC_ENABLE, of a Pentium 4: fast strings can be switched off, to no effect
 
 Values are 64 bits wide, handled as signed ints like every 64-bit field; `join` and `low_half`/`high_half` convert.
-Absent because CPUID does not offer them: APIC_BASE, MTRRs, PAT, machine check, performance counters, last-branch
+Absent because CPUID does not offer them: MTRRs, PAT, machine check, performance counters, last-branch
 control.
 """
 
+from node.ia32.apic_interrupts import set_base
+from node.ia32.apic_registers import FAMILY, P5
 from node.ia32.faults import general_protection
-from node.ia32.features import NX
+from node.ia32.features import APIC, NX
 from node.ia32.state import EFER_NXE, M32, Cpu, Machine
+from node.ia32.time_stamp import time_stamp
 from node.ia32.tlb import flush_all
 from node.jitted import inlined, jitted
 
-MSR_TSC, MSR_PLATFORM_ID, MSR_BIOS_SIGN_ID = 0x10, 0x17, 0x8B
+MSR_TSC, MSR_PLATFORM_ID, MSR_APIC_BASE, MSR_BIOS_SIGN_ID = 0x10, 0x17, 0x1B, 0x8B
 MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP = 0x174, 0x175, 0x176
 MSR_MISC_ENABLE, FAST_STRINGS = 0x1A0, 1
 MSR_EFER = 0xC000_0080
@@ -37,11 +41,9 @@ def join(high: int, low: int) -> int:
     return ((high ^ 0x8000_0000) - 0x8000_0000) << 32 | low
 
 
-@jitted
-def time_stamp(c: Cpu, m: Machine) -> int:
-    """The counter without c.tsc_offset: a function of guest time and of the instructions executed in this slice."""
-    executed = c.instructions + m.slice - m.left
-    return m.tsc_now + ((executed - m.tsc_start) * m.tsc_per_instruction >> 16)
+@inlined
+def has_apic_base(m: Machine) -> bool:
+    return m.features & APIC != 0 and m.signature & FAMILY > P5
 
 
 @inlined
@@ -56,6 +58,8 @@ def read_msr(c: Cpu, m: Machine, index: int) -> int:
         return join(high_half(value), low_half(value))
     if index == MSR_PLATFORM_ID:
         return 0
+    if index == MSR_APIC_BASE and has_apic_base(m):
+        return c.apic_base
     if index == MSR_BIOS_SIGN_ID:
         return 0
     if index == MSR_SYSENTER_CS:
@@ -76,6 +80,8 @@ def read_msr(c: Cpu, m: Machine, index: int) -> int:
 def write_msr(c: Cpu, m: Machine, index: int, high: int, low: int) -> None:
     if index == MSR_TSC:
         _set_time_stamp(c, m, high, low)
+    elif index == MSR_APIC_BASE and has_apic_base(m):
+        set_base(c, m, high, low)
     elif index == MSR_BIOS_SIGN_ID:
         return  # CPUID(1) writes the microcode's revision here, and there is none
     elif index == MSR_SYSENTER_CS:

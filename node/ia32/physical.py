@@ -3,9 +3,9 @@
     0          0xA0000       0x100000            ram_bytes             rom_gpa        4 GiB
     |  low_map: RAM | hole, ROM, shadow |  RAM, offset = gpa  |  nothing   |   ROM      |
 
-Reads of nothing give all ones and writes are lost, as on an ISA/PCI bus with no device. The page walk and the access
-slow
-path are the only users.
+The local APIC's page is no memory, wherever it lies. To the page walk, reads of nothing give all ones and writes are
+lost, as on an ISA/PCI bus with no device; an instruction's accesses go on to `bus.py`. The page walk and the access
+slow path are the only users.
 """
 
 from node.ia32.state import M32, Machine
@@ -18,6 +18,8 @@ ONE_MIB = 0x10_0000
 @jitted
 def backing_of(m: Machine, gpa: int) -> int:
     """Map entry of the page that holds `gpa`: backing offset of the page | MAP flags, or 0."""
+    if gpa >> 12 == m.apic_page:
+        return 0
     if gpa < ONE_MIB:
         return peek64(m.low_map + ((gpa >> 12) << 3))
     if gpa < m.ram_bytes:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from node.ia32 import exceptions, flags, interpreter, segments, tlb
+from node.ia32 import apic_interrupts, exceptions, flags, interpreter, segments, tlb
 from node.ia32.blocks import (
     BLOCK_BYTES,
     BLOCKS_CAPACITY,
@@ -93,6 +93,7 @@ class _BoundPlain:
 
 LOW_PAGES = 256
 HOLE = range(0xA0, 0x100)  # pages of the legacy hole: not RAM unless mapped so
+DEVICES = (0xFEC0_0000, 0xFEE0_0000)  # guest-physical: what the host answers for
 
 
 class Processor:
@@ -123,6 +124,7 @@ class Processor:
             "blocks": np.zeros(BLOCKS_CAPACITY * BLOCK_BYTES, np.uint8),
             "block_table": np.zeros(1 << TABLE_BITS, np.uint32),
             "decode_buffer": np.zeros(16, np.uint8),
+            "cpu_copy": np.zeros(1, CPU),
             "encodings": decoded.packed,
             "handlers": handlers,
             "jumps": np.zeros(JUMPS * JUMP_BYTES, np.uint8),
@@ -154,6 +156,8 @@ class Processor:
         m.ops_used = SCRATCH_OPS
         self.cpu.a20_mask = 0xFFFF_FFFF
         install_model(m, self.model)
+        m.devices_from, m.devices_to = DEVICES
+        apic_interrupts.refresh(self.cpu, m)
 
     def map_shadow(self, first: int, pages: bytes) -> None:
         """For each page from `first`, below 1 MiB: MAP_READ, RAM is there; MAP_WRITE, writable; 0: what was wired."""
@@ -179,6 +183,8 @@ class Processor:
         self.engine.forget_all()
         self.engine.flush_all()
         self.memory.code_written = False
+        self.machine.alone = self.machine.answers = 0
+        apic_interrupts.refresh(self.cpu, self.machine)
         self.engine.refresh()
 
     def protect_memory(self) -> None:

@@ -3,6 +3,7 @@
 SDM 3A 9.1.1, table 9-1, for a family 6 processor. Plain Python: it runs once, never from guest code.
 """
 
+from node.ia32.apic_interrupts import reset_apic
 from node.ia32.descriptors import BUSY_TSS32, LDT
 from node.ia32.msr import FAST_STRINGS, MISC_ENABLE_SLOT
 from node.ia32.segments import DATA_SEGMENTS, REAL_ATTR, refresh
@@ -72,7 +73,9 @@ def reset(c: Cpu, m: Machine) -> None:
     c.debug_hits = c.inhibit = c.halted = c.nmi_pending = c.nmi_masked = 0
     c.a20_mask = M32
     _reset_fpu(c)
-    m.fault = m.leave = m.exit = m.io_ready = 0
+    m.fault = m.leave = m.exit = m.io_ready = m.alone = m.answers = 0
+    c.apic_pins = 0
+    reset_apic(c, m)
     flush_all(m)
     refresh(c, m)
 

@@ -122,13 +122,20 @@ class Cpu:
     fop: I64
     xmm: Annotated[list[int], np.uint32, 32]  # XMM0-XMM7, four 32-bit lanes each, the lowest first
     mxcsr: I64  # while the guest runs, flags gather elsewhere: see host_sse.py
+    apic_base: I64  # IA32_APIC_BASE
+    apic: Annotated[list[int], np.int64, 64]  # the local APIC's registers by offset / 16 (apic_registers.py)
+    apic_errors: I64  # errors since the last write of the error status register
+    apic_pins: I64  # LINT0 and LINT1 as they are driven: bits 0 and 1
+    apic_count: I64  # what the timer's counter held at apic_since
+    apic_since: I64  # guest time
+    apic_due: I64  # guest time of the timer's next interrupt (apic_timer.py)
 
 
 # Why native code was left (Machine.leave)
 STAY, LEAVE_FAULT, LEAVE_EXIT, LEAVE_AFTER = 0, 1, 2, 3
 # What the host must do (Machine.exit)
-EXIT_NONE, EXIT_IO, EXIT_HALT, EXIT_INTERRUPT, EXIT_SHUTDOWN, EXIT_TIME = range(6)
-EXIT_NAMES = ("budget", "io", "halt", "interrupt", "shutdown", "time")
+(EXIT_NONE, EXIT_IO, EXIT_HALT, EXIT_INTERRUPT, EXIT_SHUTDOWN, EXIT_TIME, EXIT_MEMORY, EXIT_EOI, EXIT_INIT) = range(9)
+EXIT_NAMES = ("budget", "io", "halt", "interrupt", "shutdown", "time", "memory", "eoi", "init")
 
 
 class Machine:
@@ -179,7 +186,7 @@ class Machine:
     io_value: I64
     io_write: I64
     io_ready: I64  # 1: the host has read io_value for the instruction that is executed again
-    interrupt_line: I64  # the PIC's INTR output, as last seen by the host
+    interrupt_line: I64  # a maskable interrupt waits: the PIC's, by way of LINT0, or apic_vector
     tsc_now: I64  # guest time's contribution to the TSC at the start of this slice
     # RDTSC = tsc_now + ((executed - tsc_start) * tsc_per_instruction >> 16), executed = instructions + slice - left
     tsc_start: I64  # c.instructions at the start of this slice
@@ -201,11 +208,31 @@ class Machine:
     exceptions: I64
     interrupts: I64
     translated: I64  # instructions executed in translated code
+    apic_page: I64  # guest-physical page number of the local APIC, -1 while there is none
+    apic_vector: I64  # what the local APIC would interrupt with now; 0: nothing
+    eoi_vector: I64  # EXIT_EOI: a level-triggered interrupt that has ended
+    devices_from: I64  # guest-physical addresses from here and below devices_to are the host's devices
+    devices_to: I64
+    reach: I64  # how far an access may go outside of memory now (bus.py)
+    alone: I64  # the next instruction is executed by itself, because it reaches outside of memory
+    cpu_copy: I64  # address of the Cpu record as it was before that
+    nowhere: I64  # guest-physical page that has no memory, as the last translation found
+    bus_address: I64  # EXIT_MEMORY, nothing posted: the host shall read here
+    bus_size: I64
+    answers: I64  # what the host has read for the instruction that is executed again, and how much of that it has taken
+    answers_used: I64
+    answer: Annotated[list[int], np.int64, 160]
+    posted: I64  # writes to devices by the present instruction: address, size and value of each
+    posted_address: Annotated[list[int], np.int64, 160]
+    posted_size: Annotated[list[int], np.int64, 160]
+    posted_value: Annotated[list[int], np.int64, 160]
 
 
 # Machine.mode: CS, DS, ES and SS span all 4 GiB from 0 with 32-bit stack and pass every check; CPL is 3; CS is a 32-bit
 # segment without a limit; accesses are watched (debug.py)
 MODE_FLAT, MODE_USER, MODE_CODE, MODE_WATCHED = 1, 2, 4, 8
+
+MOST_ON_BUS = 160  # accesses of one instruction: FXSAVE makes 128
 
 
 class Op:
@@ -226,5 +253,5 @@ class Op:
 
 
 CPU, MACHINE, OP = record_dtype(Cpu), record_dtype(Machine), record_dtype(Op)
-OP_BYTES = OP.itemsize
+CPU_BYTES, OP_BYTES = CPU.itemsize, OP.itemsize
 REP, REPNE, LOCK = 0x10, 0x20, 0x40

@@ -11,6 +11,7 @@ kinds apart.
 """
 
 from node.ia32.access import load_system, store_system
+from node.ia32.bus import NOTHING
 from node.ia32.descriptors import (
     BUSY,
     INDEX,
@@ -73,6 +74,7 @@ def switch_task(c: Cpu, m: Machine, selector: int, at: int, how: int, image: int
     _move_busy(c, m, at, how)
     if m.fault:
         return 0
+    m.reach = NOTHING  # nothing can be done again from here on
     trap = load_system(c, m, base + TRAP_BIT, 2) & 1 if wide else 0
     directory = load_system(c, m, base + CR3_SLOT, 4) if wide else c.cr3
     local_table = _load(c, m, base, wide)

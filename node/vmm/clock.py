@@ -19,6 +19,8 @@ VIRTUAL_NS_PER_INSTRUCTION = 10  # 100 M instructions a second of guest time
 VIRTUAL_SLICE = 1_000_000  # instructions between looks for somebody who wants the machine
 REAL_SLICE_NS = 1_000_000  # host time between looks at the host's clock, as far as it can be foreseen
 SLOWEST, FASTEST = 0.05, 4.0  # instructions a nanosecond that are foreseen
+SLOWEST_NS, LONGEST_STEP_NS, EXIT_NS = 20, 1_000_000, 50_000  # of an instruction, a slice, an exit: what is no stall
+CATCH_UP_SHIFT = 5
 
 
 class ClockState:
@@ -36,7 +38,11 @@ class Clock(Protocol):
     tsc_per_instruction: int  # in 1/2^16 ticks
 
     def now(self, instructions: int) -> int:
-        """Guest time, given how many instructions have been executed."""
+        """Guest time, given how many instructions have been executed. Anybody may ask, also while the guest runs."""
+        ...
+
+    def tell(self, instructions: int) -> int:
+        """The same for the guest, or a device that acts on it: later it is never told less."""
         ...
 
     def budget(self, now: int, deadline: int | None, instructions: int) -> int:
@@ -67,6 +73,8 @@ class VirtualClock:
         state: Any = self._state
         return int(state.now_ns + (instructions - state.instructions) * VIRTUAL_NS_PER_INSTRUCTION)
 
+    tell = now
+
     def budget(self, now: int, deadline: int | None, instructions: int) -> int:
         if deadline is None:
             return VIRTUAL_SLICE
@@ -85,6 +93,10 @@ class VirtualClock:
 
 
 class RealClock:
+    """A host that did not let the guest run for a while is caught up with in small steps: whoever measures one timer by
+    another, as kernels do when they start, would otherwise find the stall in one of them. An idle or held guest
+    measures nothing, and is given all of the time at once."""
+
     tsc_per_instruction = 1 << (
         TSC_FRACTION - 4
     )  # a sixteenth of a tick: slower than any host executes, so TSC only lags
@@ -94,11 +106,25 @@ class RealClock:
         self._monotonic_ns = monotonic_ns
         self._since: int | None = None  # host time at release; None while held
         self._before = (0, 0)  # guest time and instructions when a budget was last asked for
+        self._told = self._told_at = 0  # guest time that was last told, and the instruction count then
+        self._idle = False
 
     def now(self, instructions: int) -> int:
         if self._since is None:
             return int(self._state.now_ns)
-        return int(self._state.now_ns) + self._monotonic_ns() - self._since
+        behind = self._passed(self._since) - self._told
+        if not self._idle:
+            own = min((instructions - self._told_at) * SLOWEST_NS, LONGEST_STEP_NS) + EXIT_NS
+            behind = min(behind, max(own, behind >> CATCH_UP_SHIFT))
+        return self._told + behind
+
+    def tell(self, instructions: int) -> int:
+        self._told, self._told_at, self._idle = self.now(instructions), instructions, False
+        return self._told
+
+    def _passed(self, since: int) -> int:
+        """All of guest time, the stalls included."""
+        return int(self._state.now_ns) + self._monotonic_ns() - since
 
     def budget(self, now: int, deadline: int | None, instructions: int) -> int:
         """Foresees the speed of the slice before: hot code runs a hundred times as fast as what faults all the time.
@@ -109,15 +135,20 @@ class RealClock:
         return max(1_000, int(time * speed))
 
     def idle_until(self, deadline: int, instructions: int) -> int:
-        return max(0, deadline - self.now(instructions))
+        self._idle = True
+        wait_ns = max(0, deadline - self.tell(instructions))
+        self._idle = wait_ns > 0
+        return wait_ns
 
     def hold(self, instructions: int) -> None:
+        self._idle = True
         self._state.now_ns = self.now(instructions)
         self._since = None
 
     def release(self, instructions: int) -> None:
         if self._since is None:
             self._since = self._monotonic_ns()
+            self._told, self._told_at, self._idle = int(self._state.now_ns), instructions, False
 
 
 def clock_named(name: str, monotonic_ns: Callable[[], int]) -> Clock:

@@ -13,9 +13,12 @@ from typing import Any
 import numpy.typing as npt
 
 from node.boot.entry import Entry
+from node.devices.io_apic import Message
 from node.devices.platform import Platform, PlatformConfig
 from node.devices.requests import Exit, Reset
+from node.ia32 import apic_interrupts, apic_messages, apic_timer
 from node.ia32 import reset as ia32_reset
+from node.ia32.apic_registers import NEVER, version_of
 from node.ia32.models import DEFAULT, MODELS
 from node.ia32.processor import Engine, Processor
 from node.ia32.state import (
@@ -24,10 +27,14 @@ from node.ia32.state import (
     EBX,
     ESI,
     ESP,
+    EXIT_EOI,
     EXIT_HALT,
+    EXIT_INIT,
     EXIT_INTERRUPT,
     EXIT_IO,
+    EXIT_MEMORY,
     EXIT_NAMES,
+    EXIT_NONE,
     EXIT_SHUTDOWN,
     IF,
     M32,
@@ -36,11 +43,13 @@ from node.memory.ram import PAGE, GuestMemory, PageNumbers
 from node.vmm.clock import clock_named
 from node.vmm.console import ConsoleLog
 from node.vmm.mode import MODES
+from node.vmm.mp_table import put_mp_table
 from node.vmm.shadow_ram import FIRST_PAGE, page_attributes
 
 MIB = 1 << 20
 MEMORY_BYTES_MIN, MEMORY_BYTES_MAX = 1 * MIB, 3072 * MIB
 EXITS_A_STRETCH = 256  # so that whoever waits for the machine need not wait long
+LINT0 = 0  # the local APIC's pin to which the PIC's INTR leads
 FSW_ES = 0x80  # x87 status word: an unmasked exception is pending
 A20_OPEN, A20_CLOSED = M32, 0xFFEF_FFFF
 
@@ -105,8 +114,9 @@ class Machine:
         self.clock = clock_named(config.clock, monotonic_ns)
         self.mode = MODES[config.vmm]()
         self.processor = Processor(self.memory, engine, MODELS[config.cpu])
+        self.processor.machine.tsc_per_instruction = self.clock.tsc_per_instruction
         settings = PlatformConfig(config.memory_bytes, config.exit_port, config.wall_clock_unix_ns, bool(rom))
-        self.platform = Platform(settings, self.memory, self.console.write)
+        self.platform = Platform(settings, self.memory, self.console.write, send=self._interrupt_message)
         self.exits: Counter[str] = Counter()
         self.asked_for = False  # somebody wants the machine: end the stretch at the next exit
         self._input = bytearray()
@@ -118,6 +128,7 @@ class Machine:
         c, m = self.processor.cpu, self.processor.machine
         if entry.mode == "flat32":
             self.platform.write(0x92, 1, 2, 0)  # fast A20: the boot protocols promise it open
+            put_mp_table(self.memory, self.processor.model, version_of(m))
             ia32_reset.enter_flat32(c, m, entry.cs, entry.data_selector, entry.eip)
             c.gpr[EAX], c.gpr[EBX], c.gpr[ESI], c.gpr[ESP] = entry.eax, entry.ebx, entry.esi, entry.esp
             c.gdt_base, c.gdt_limit = entry.gdt_base, entry.gdt_limit
@@ -145,10 +156,10 @@ class Machine:
     def advance(self) -> Stopped | Idle | None:
         """One stretch of execution; None: there is more to do at once."""
         for _ in range(EXITS_A_STRETCH):
-            now = self.now
+            now = self.clock.tell(self.instructions)
             if self._input:
                 del self._input[: self.platform.serial_input(bytes(self._input), now)]
-            self.platform.tick(now)
+            self._tick(now)
             outcome = self._serve(self._run(now))
             if outcome is not None or self.asked_for:
                 return outcome
@@ -157,37 +168,65 @@ class Machine:
     def run_until(self, instructions: int) -> Stopped | None:
         """Virtual clock only: until exactly so many instructions have been executed since reset, or none will come."""
         while self.instructions < instructions:
-            now = self.now
-            self.platform.tick(now)
+            now = self.clock.tell(self.instructions)
+            self._tick(now)
             outcome = self._serve(self._run(now, instructions - self.instructions))
             if outcome is not None:  # stopped, or idle with nothing planned: no instruction will come
                 return outcome if isinstance(outcome, Stopped) else None
         return None
 
+    def _tick(self, now: int) -> None:
+        """Bring every interrupt line to `now`."""
+        self.platform.tick(now)
+        c = self.processor.cpu
+        if now >= c.apic_due:
+            apic_timer.expire(c, self.processor.machine, now)
+
+    def _deadline(self) -> int | None:
+        """The earliest guest time at which `_tick` has something to do."""
+        devices, own = self.platform.deadline(), int(self.processor.cpu.apic_due)
+        if own == NEVER:
+            return devices
+        return own if devices is None else min(devices, own)
+
+    def _interrupt_message(self, message: Message) -> bool:
+        c, m = self.processor.cpu, self.processor.machine
+        if not apic_messages.is_addressed(c, m, message.destination, message.logical):
+            return False
+        return bool(apic_messages.receive(c, m, message.mode, message.vector, message.level))
+
     def _run(self, now: int, most: int = 1 << 40) -> int:
         """Native code up to the next deadline; returns the exit reason."""
         m = self.processor.machine
         self.platform.ferr(bool(self.processor.cpu.fsw & FSW_ES and not self.processor.cpu.cr0 & CR0_NE))
-        m.interrupt_line = 1 if self.platform.intr else 0
+        intr = 1 if self.platform.intr else 0
+        if self.processor.cpu.apic_pins & 1 != intr:
+            apic_interrupts.drive(self.processor.cpu, m, LINT0, intr)
         m.tsc_start = self.processor.cpu.instructions
         m.tsc_now = now
-        budget = self.clock.budget(now, self.platform.deadline(), self.instructions)
+        budget = self.clock.budget(now, self._deadline(), self.instructions)
         return self.processor.run(min(most, budget))
 
     def _serve(self, exit_reason: int) -> Stopped | Idle | None:
         self.exits[EXIT_NAMES[exit_reason]] += 1
         if exit_reason == EXIT_IO:
             return self._port_access()
+        if exit_reason == EXIT_MEMORY:
+            return self._memory_access()
         if exit_reason == EXIT_INTERRUPT:
             self.processor.engine.deliver_interrupt(self.platform.acknowledge())
         elif exit_reason == EXIT_HALT:
             return self._halted()
+        elif exit_reason == EXIT_EOI:
+            self.platform.end_of_interrupt(self.processor.machine.eoi_vector)
         elif exit_reason == EXIT_SHUTDOWN:
             return SHUT_DOWN
+        elif exit_reason == EXIT_INIT:
+            return Stopped("reset", "the guest reset the machine (INIT by its local APIC)")
         return None
 
     def _port_access(self) -> Stopped | None:
-        self.mode.port_access(self.processor, self.platform, self.now)
+        self.mode.port_access(self.processor, self.platform, self.clock.tell(self.instructions))
         ended = self.processor.run(1)  # finish the instruction now: its answer is not part of the machine's state
         if self.memory.code_written:
             self.processor.host_wrote_code()
@@ -201,14 +240,28 @@ class Machine:
             )
         if isinstance(request, Reset):
             return Stopped("reset", f"the guest reset the machine ({request.reason})")
-        return SHUT_DOWN if ended == EXIT_SHUTDOWN else None
+        return self._finish(ended)
+
+    def _memory_access(self) -> Stopped | None:
+        """A read is answered at once, for the reason above; the instruction may go on to another one."""
+        again = self.processor.machine.posted == 0
+        self.mode.memory_access(self.processor, self.platform, self.clock.tell(self.instructions))
+        return self._finish(self.processor.run(1)) if again else None
+
+    def _finish(self, ended: int) -> Stopped | None:
+        """After the second half of an access: whatever the rest of the instruction asks for."""
+        if ended == EXIT_NONE:
+            return None
+        outcome = self._serve(ended)
+        assert not isinstance(outcome, Idle), "an instruction that accesses a device does not halt"
+        return outcome
 
     def _halted(self) -> Stopped | Idle | None:
         """HLT ends with an interrupt; with interrupts disabled nothing can end it: the guest has switched itself
         off."""
         if not self.processor.cpu.flags & IF:
             return Stopped("halted", "the guest halted with interrupts disabled: it is switched off")
-        deadline = self.platform.deadline()
+        deadline = self._deadline()
         if deadline is None:
             return Idle(1_000_000_000)
         wait_ns = self.clock.idle_until(deadline, self.instructions)

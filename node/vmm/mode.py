@@ -17,6 +17,11 @@ class Mode(Protocol):
         """The processor stands before an IN or OUT (machine.io_*): do it, and let the instruction be executed again."""
         ...
 
+    def memory_access(self, processor: Processor, platform: Platform, now: int) -> None:
+        """An instruction has written to devices' memory (machine.posted_*), or stands before a read of it
+        (machine.bus_*): do it; after a read the instruction is executed again."""
+        ...
+
 
 class Native:
     name = "native"
@@ -28,6 +33,15 @@ class Native:
         else:
             m.io_value = platform.read(m.io_port, m.io_size, now)
         m.io_ready = 1
+
+    def memory_access(self, processor: Processor, platform: Platform, now: int) -> None:
+        m = processor.machine
+        if m.posted == 0:
+            m.answer[m.answers] = platform.read_memory(m.bus_address, m.bus_size, now)
+            m.answers += 1
+        for i in range(m.posted):
+            platform.write_memory(m.posted_address[i], m.posted_size[i], m.posted_value[i], now)
+        m.posted = 0
 
 
 MODES: dict[str, type[Mode]] = {"native": Native}

@@ -11,7 +11,7 @@ from node.boot.bios import load_bios
 from node.boot.multiboot import load_multiboot
 from node.memory.ram import GuestMemory
 from tests.support import guest_programs
-from tests.support.qemu_entry import require_qemu, run_on_qemu, run_rom_on_qemu
+from tests.support.qemu_entry import WITH_APIC, WITHOUT_APIC, require_qemu, run_on_qemu, run_rom_on_qemu
 
 ON_QEMU = [name for name in guest_programs.names() if guest_programs.runs_on_qemu(name)]
 GOOD = 0 << 1 | 1
@@ -34,7 +34,8 @@ def test_all_checks_of_the_program_hold_on_qemu(name: str, tmp_path: Path) -> No
     require_qemu()
     memory = GuestMemory(16 << 20)
     entry = load_multiboot(memory, guest_programs.assemble(name, tmp_path), "", [])
-    status, console = run_on_qemu(memory, entry, tmp_path, timeout_s=30)
+    cpu = WITH_APIC if name == "apic" else WITHOUT_APIC
+    status, console = run_on_qemu(memory, entry, tmp_path, timeout_s=30, cpu=cpu)
     assert status == GOOD, console.decode()
     assert console.endswith(b" checks\n")
 

@@ -12,7 +12,24 @@ from node.ia32.models import MODELS
 from node.ia32.rows import Row
 
 FILE = Path(__file__).resolve().parent.parent.parent / "node" / "ia32" / "IMPLEMENTED.md"
-NAMES = ("FPU", "DE", "PSE", "TSC", "MSR", "PAE", "CX8", "SEP", "PGE", "CMOV", "CLFSH", "MMX", "FXSR", "SSE", "SSE2")
+NAMES = (
+    "FPU",
+    "DE",
+    "PSE",
+    "TSC",
+    "MSR",
+    "PAE",
+    "CX8",
+    "APIC",
+    "SEP",
+    "PGE",
+    "CMOV",
+    "CLFSH",
+    "MMX",
+    "FXSR",
+    "SSE",
+    "SSE2",
+)
 NEEDS = {getattr(features, name): name for name in NAMES}
 EVERYBODY = "every model"
 
@@ -34,7 +51,8 @@ FACILITIES = (
     ("machine check, performance counters", ABSENT, "not offered; the MSRs and RDPMC raise #GP(0)"),
     ("system management mode", ABSENT, "RSM raises #UD; nothing raises SMI"),
     ("SYSENTER, SYSEXIT", IMPLEMENTED, ""),
-    ("local APIC, several processors", ABSENT, "not offered by CPUID"),
+    ("local APIC and its timer, IA32_APIC_BASE", IMPLEMENTED, "no MSR in a Pentium; no SMI, no remote read"),
+    ("TSC deadline, x2APIC, several processors", ABSENT, "not offered by CPUID; their MSRs raise #GP(0)"),
     ("x87, 80-bit, with deferred exceptions and FERR#", IMPLEMENTED, "bit-exact with the host's, transcendentals too"),
     ("MMX, SSE, SSE2, MXCSR, #XM", IMPLEMENTED, "bit-exact with the host's; RCPPS and RSQRTPS are its approximations"),
     ("MXCSR.PE when #XM reports overflow or underflow", PARTLY, "also set where a wider exponent would make it exact"),

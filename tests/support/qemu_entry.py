@@ -17,6 +17,7 @@ from node.boot.memory_map import HIGH_START, LOW_END
 from node.memory.ram import GuestMemory
 
 QEMU = "qemu-system-i386"
+WITH_APIC, WITHOUT_APIC = "qemu32", "qemu32,-apic"
 _ROM_BYTES = 64 << 10
 
 
@@ -27,7 +28,13 @@ def require_qemu() -> None:
 
 
 def run_on_qemu(
-    memory: GuestMemory, entry: Entry, directory: Path, *, timeout_s: float, until: bytes | None = None
+    memory: GuestMemory,
+    entry: Entry,
+    directory: Path,
+    *,
+    timeout_s: float,
+    until: bytes | None = None,
+    cpu: str = WITHOUT_APIC,
 ) -> tuple[int | None, bytes]:
     """Boot; return the exit status (None: ended because `until` appeared on the console) and the console output."""
     low, high = directory / "low.bin", directory / "high.bin"
@@ -37,17 +44,22 @@ def run_on_qemu(
         *("-m", f"{memory.ram_bytes >> 10}K", "-device", f"loader,file={low},addr=0,force-raw=on"),
         *("-device", f"loader,file={high},addr={HIGH_START},force-raw=on"),
     ]
-    return run_rom_on_qemu(trampoline(entry), directory, *ram, timeout_s=timeout_s, until=until)
+    return run_rom_on_qemu(trampoline(entry), directory, *ram, timeout_s=timeout_s, until=until, cpu=cpu)
 
 
 def run_rom_on_qemu(
-    rom: bytes, directory: Path, *options: str, timeout_s: float, until: bytes | None = None
+    rom: bytes,
+    directory: Path,
+    *options: str,
+    timeout_s: float,
+    until: bytes | None = None,
+    cpu: str = WITHOUT_APIC,
 ) -> tuple[int | None, bytes]:
     """Boot a BIOS ROM; return as `run_on_qemu`."""
     file = directory / "rom.bin"
     file.write_bytes(rom)
     command = [
-        *("timeout", str(timeout_s), QEMU, "-accel", "tcg", "-cpu", "qemu32,-apic", "-bios", str(file), *options),
+        *("timeout", str(timeout_s), QEMU, "-accel", "tcg", "-cpu", cpu, "-bios", str(file), *options),
         *("-display", "none", "-nodefaults", "-no-reboot", "-serial", "stdio"),
         *("-device", "isa-debug-exit,iobase=0xf4,iosize=4"),
     ]

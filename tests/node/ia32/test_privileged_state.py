@@ -4,7 +4,15 @@ import pytest
 
 from node.ia32.features import CMOV, FXSR, MMX, NX, PAE, SEP, SSE, SSE2
 from node.ia32.models import DEFAULT, MODELS
-from node.ia32.msr import MSR_EFER, MSR_MISC_ENABLE, MSR_SYSENTER_CS, MSR_SYSENTER_EIP, MSR_SYSENTER_ESP, MSR_TSC
+from node.ia32.msr import (
+    MSR_APIC_BASE,
+    MSR_EFER,
+    MSR_MISC_ENABLE,
+    MSR_SYSENTER_CS,
+    MSR_SYSENTER_EIP,
+    MSR_SYSENTER_ESP,
+    MSR_TSC,
+)
 from node.ia32.reset import enter_flat32, reset
 from node.ia32.segments import refresh
 from node.ia32.semantics.control_registers import clts, lmsw, mov_from_cr, mov_from_dr, mov_to_cr, mov_to_dr, smsw
@@ -216,10 +224,20 @@ def test_sysenter_msrs_hold_32_bits(index: int) -> None:
     assert msr(world, index) == 0x8765_4321
 
 
-@pytest.mark.parametrize("index", [0x1B, 0xFE, 0x179, 0x277, 0x2FF, 0x1A0, 0xC000_0081, 0xC000_0100, M32])
+@pytest.mark.parametrize("index", [0xFE, 0x179, 0x277, 0x2FF, 0x1A0, 0xC000_0081, 0xC000_0100, M32])
 def test_absent_msrs_are_refused(index: int) -> None:
     assert msr(World(), index) == (GP, 0)
     assert msr(World(), index, 0) == (GP, 0)
+
+
+def test_the_apics_base_is_an_msr_except_of_a_pentium() -> None:
+    world = World()
+    assert msr(world, MSR_APIC_BASE) == 0xFEE0_0900
+    assert msr(world, MSR_APIC_BASE, 0xE_FEE0_1800) == 0 and msr(world, MSR_APIC_BASE) == 0xE_FEE0_1900
+    for reserved in (1 << 36, 1 << 10, 1 << 9, 0xFF):
+        assert msr(world, MSR_APIC_BASE, 0xFEE0_0800 | reserved) == (GP, 0)
+    assert msr(World("pentium"), MSR_APIC_BASE) == (GP, 0)
+    assert msr(World("pentium"), MSR_APIC_BASE, 0xFEE0_0900) == (GP, 0)
 
 
 def test_a_pentium_4_has_fast_strings() -> None:
@@ -271,7 +289,7 @@ def ask(leaf: int, model: str = DEFAULT.name) -> list[int]:
 def test_cpuid_names_an_i686_and_its_leaves() -> None:
     highest, *vendor = ask(0)
     assert b"".join(vendor[i].to_bytes(4, "little") for i in (0, 2, 1)) == b"GenuineIntel"
-    assert ask(1) == [0x652, 0, 0, 0xA979]
+    assert ask(1) == [0x652, 0, 0, 0xAB79]
     assert ask(0x8000_0000)[0] == 0x8000_0001
     assert ask(0x8000_0001) == [0, 0, 0, NX]
     for beyond in (highest + 1, 0x4000_0000, 0x8000_0002, M32):
