@@ -15,6 +15,7 @@ from node.ia32.processor import PlainEngine, Processor
 from node.ia32.reset import reset
 from node.ia32.segments import load_segment, refresh, set_level
 from node.ia32.state import CPU, CR0_ET, CR0_PE, CS, DS, ES, ESP, FS, GS, LDTR, LEAVE_FAULT, OP, SS, TR, VM
+from node.ia32.tlb import flush_all
 from node.jitted import new_record
 from node.memory.ram import GuestMemory
 
@@ -156,4 +157,5 @@ class World:
             self.poke(table + page * 4, 0 if page in absent else page << 12 | rights)
         self.c.cr3 = directory
         self.c.cr0 |= 0x8001_0000
+        flush_all(self.m)
         refresh(self.c, self.m)
