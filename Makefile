@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-compose check format protos dashboards bench bench-cpu clean help
+.PHONY: demo test test-compose check format protos dashboards bench bench-cpu fuzz clean help
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -35,6 +35,10 @@ bench: $(STAMP)  ## the figures of README.md, measured here and now (some minute
 bench-cpu: $(STAMP)  ## the CPU beside QEMU's: guest programs and stock Debian, in turn (half an hour; OPTIONS='--help' tells more)
 	$(BIN)/python -m tests.support.engine | tail -n 1
 	$(BIN)/python -m tests.benchmarks.cpu $(OPTIONS)
+
+fuzz: $(STAMP)  ## random programs on all engines, and guests that mean harm, for ten minutes (OPTIONS='--help' tells more)
+	$(BIN)/python -m tests.support.engine | tail -n 1
+	$(BIN)/python -m tests.fuzz $(OPTIONS)
 
 format: $(STAMP)  ## put every file into the house's format
 	$(BIN)/ruff format .

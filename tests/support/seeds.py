@@ -13,4 +13,9 @@ def seed() -> int:
 def random_for(name: str) -> Random:
     """A generator of its own for each named test, and what to say to have it again (shown when the test fails)."""
     print(f"LIMOSA_SEED={seed()} {name}")
+    return quiet_random_for(name)
+
+
+def quiet_random_for(name: str) -> Random:
+    """The same for who tells it in another way."""
     return Random(f"{seed()} {name}")

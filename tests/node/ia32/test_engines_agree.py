@@ -10,12 +10,12 @@ from random import Random
 
 import pytest
 
+from tests.support.comparison import compare, piece
 from tests.support.engine import engine_named
 from tests.support.seeds import random_for
-from tests.support.soup import KINDS, Program, SoupWorld, disagreement, random_program
+from tests.support.soup import KINDS, SoupWorld, disagreement, random_program
 
 pytestmark = pytest.mark.timeout(900)  # the first test may have to compile
-PIECES = 24
 
 
 @pytest.fixture(scope="module")
@@ -49,27 +49,6 @@ def plain() -> Iterator[SoupWorld]:
     world = SoupWorld(engine_named("plain"))
     yield world
     world.close()
-
-
-def piece(rng: Random) -> int:
-    return rng.choice((1, 2, 7, 50, rng.randrange(1, 400)))
-
-
-def compare(rng: Random, one: SoupWorld, another: SoupWorld, program: Program, name: str) -> None:
-    one.load(program)
-    another.load(program)
-    for number in range(PIECES):
-        budget, interrupted = piece(rng), rng.random() < 0.6
-        if interrupted:
-            one.interrupt()
-            another.interrupt()
-        goes_on, also = one.run(budget), another.run(budget)
-        where = f"{name}, {program.setting}, piece {number} of {budget} instructions"
-        assert goes_on == also, where
-        found = disagreement(one.state(), another.state())
-        assert not found, f"{where}: {found}"
-        if not goes_on:
-            return
 
 
 def compare_many(kind: str, programs: int, plain: SoupWorld, native: SoupWorld) -> None:
