@@ -22,6 +22,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
+from node.ia32.encodings import tables
 from node.ia32.processor import BoundEngine, Processor
 from node.ia32.state import EXIT_NONE
 from node.jit.packed import object_of, texts_of
@@ -162,6 +163,7 @@ class NativeEngine:
         """Processors bound from now on have their hot code translated; translations are kept beside the interpreter."""
         self._settings = settings
         self._texts = self._texts or texts_of(self._packed)
+        tables()  # of all handlers: made now, not by each process that is forked from this one
 
     def translator_for(self, processor: Processor) -> Translator | None:
         if self._settings is None:
