@@ -13,24 +13,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.promtool import complaints
-from tests.support.real_cluster import BOUND_S, ROOT, RealCluster, real_cluster
+from tests.support.real_cluster import BOUND_S, ROOT, RealCluster
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
 MIGRATIONS = "limosa_migration"
-
-
-@pytest.fixture(scope="module")
-def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
-    with real_cluster(tmp_path_factory.mktemp("cluster")) as c:
-        yield c
-
-
-@pytest.fixture
-def c(standing: RealCluster) -> Iterator[RealCluster]:
-    """Two nodes and no VM; others have used them, and what this test leaves can be repaired and ended."""
-    yield standing
-    standing.emptied()
 
 
 def page(address: str, path: str = "/metrics") -> str:

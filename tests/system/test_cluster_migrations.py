@@ -5,31 +5,17 @@ import re
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 import pytest
 
-from tests.support.real_cluster import RealCluster, real_cluster
+from tests.support.real_cluster import RealCluster
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
 SLOW = ("--bandwidth", "20kB/s")
 BUSY = ("tick=500", "dirty=1", "pages=200")
-
-
-@pytest.fixture(scope="module")
-def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
-    with real_cluster(tmp_path_factory.mktemp("cluster")) as c:
-        yield c
-
-
-@pytest.fixture
-def c(standing: RealCluster) -> Iterator[RealCluster]:
-    """Two nodes and no VM; others have used them, and what this test leaves can be repaired and ended."""
-    yield standing
-    standing.emptied()
 
 
 def begun(c: RealCluster, command: subprocess.Popen[str]) -> str:

@@ -7,24 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.real_cluster import RealCluster, real_cluster
+from tests.support.real_cluster import RealCluster
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 FOR_EVER = ("--bandwidth", "2Mbit/s")
-
-
-@pytest.fixture(scope="module")
-def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
-    with real_cluster(tmp_path_factory.mktemp("cluster")) as c:
-        yield c
-
-
-@pytest.fixture
-def c(standing: RealCluster) -> Iterator[RealCluster]:
-    """Two nodes and no VM; others have used them, and what this test leaves can be repaired and ended."""
-    yield standing
-    standing.emptied()
 
 
 @contextmanager

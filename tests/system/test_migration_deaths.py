@@ -7,7 +7,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -22,19 +22,6 @@ SLOWLY = ("--bandwidth", "20kB/s")
 BUSY = ("tick=5000", "dirty=1", "pages=200")
 QUICK = ("tick=5000", "dirty=50", "pages=64")
 RANDOM_KILLS = 12
-
-
-@pytest.fixture(scope="module")
-def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
-    with real_cluster(tmp_path_factory.mktemp("cluster")) as c:
-        yield c
-
-
-@pytest.fixture
-def c(standing: RealCluster) -> Iterator[RealCluster]:
-    """Two nodes and no VM; others have used them, and what this test leaves can be repaired and ended."""
-    yield standing
-    standing.emptied()
 
 
 def domains(c: RealCluster, node: str) -> list[Process]:
