@@ -18,7 +18,7 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from node.ia32.encodings import Handler, tables
-from node.ia32.state import CPU, MACHINE
+from node.ia32.state import CPU, M32, MACHINE
 from node.jit.dispatch import FIRST_HELPER
 from node.jit.hot_fields import CHANGEABLE, HOT, effects_of, inline_effects_of
 from node.jit.lowering import LLVM_NAMES, Compiled, Lowering, parse, primitive_definitions
@@ -54,8 +54,8 @@ def places(kind: str, field: str) -> Iterator[Place]:
 
 
 NARROW_RANGE = "!2"  # metadata of the texts: so that what is stored as it was fetched is seen to change nothing
+NARROW_RANGE_TEXT = f"{NARROW_RANGE} = !{{i64 0, i64 {M32 + 1}}}"
 NARROW = frozenset({"gpr", "eip", "cc_dst", "cc_src", "base", "limit", "stack_mask"})
-BELOW_2_TO_32 = (1 << 32) - 1
 
 
 def fetch_text(kind: str, fields: Sequence[str], record: str, copy: str, prefix: str) -> list[str]:
@@ -80,7 +80,7 @@ def write_back_text(kind: str, fields: Sequence[str], copy: str, record: str, pr
             lines += [f"{name}t = getelementptr i8, ptr {record}, i64 {place.offset}"]
             lines += [f"{name}v = load i64, ptr {name}s, align 8"]
             if place.narrow:
-                lines += [f"{name}n = and i64 {name}v, {BELOW_2_TO_32}"]
+                lines += [f"{name}n = and i64 {name}v, {M32}"]
                 value = "n"
             lines += [f"store i64 {name}{value}, ptr {name}t, align 8"]
     return lines
@@ -225,7 +225,7 @@ class LibraryBuilder:
             handler = handlers[number]
             assert handler is not None
             parts.append(_handler_text(number, handler, symbol))
-        return "\n".join([*parts, "!9 = !{}", "!2 = !{i64 0, i64 4294967296}"])
+        return "\n".join([*parts, "!9 = !{}", NARROW_RANGE_TEXT])
 
 
 def _llvm_types(kinds: Sequence[str]) -> list[str]:

@@ -19,18 +19,18 @@ from node.jit.dispatch import GO_ON, GO_ON_LINKED, SETTLE_AT
 from node.jit.hot_fields import CHANGEABLE, FLEETING, HOT
 from node.jit.regions.shape import PAGE, Block, Instruction, Shape
 from node.jit.regions.writing import KINDS, Lines
-from node.jit.semantics_library import HELPERS, REAL, START_AGAIN, fetch_text, write_back_text
+from node.jit.semantics_library import HELPERS, NARROW_RANGE_TEXT, REAL, START_AGAIN, fetch_text, write_back_text
 
 NAME = "limosa_region"
 OPERANDS_AT = OP.fields["disp"][1]  # type: ignore[index]
 LINK = OP.fields["link"][1]  # type: ignore[index]
 AT = OP.fields["at"][1] - OPERANDS_AT  # type: ignore[index]
 RARE, OFTEN = ", !prof !0", ", !prof !1"  # the branch's first way is taken
-FRAME = """
-!0 = !{!"branch_weights", i32 1, i32 2000}
-!1 = !{!"branch_weights", i32 2000, i32 1}
-!2 = !{i64 0, i64 4294967296}
-attributes #0 = { nounwind "no-jump-tables"="true" }
+FRAME = f"""
+!0 = !{{!"branch_weights", i32 1, i32 2000}}
+!1 = !{{!"branch_weights", i32 2000, i32 1}}
+{NARROW_RANGE_TEXT}
+attributes #0 = {{ nounwind "no-jump-tables"="true" }}
 """
 # An Op that goes further than into loads of its fields
 _PASSED_ON = re.compile(
