@@ -4,7 +4,6 @@ Everything is done by the engine's and Compose's own commands and by `limosa` on
 are free ones, the images those that deploy/test-compose has built. Every command has a bound.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -14,23 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.real_cluster import Ran
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND_S = 120.0
 BOUND_S = 120.0
 POLL_S = 0.5
 LOG_LINES = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """What a command left."""
-
-    status: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 @dataclass(frozen=True, slots=True)
