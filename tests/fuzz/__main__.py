@@ -8,7 +8,6 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 
 from tests.support import seeds
 from tests.support.comparison import compare
@@ -35,15 +34,16 @@ def main() -> int:
             done[kind] += 1
         number += 1
         print(f"\r{number - options.first} of each kind: {', '.join(done)}", end="", file=sys.stderr)
-    executed = int(worlds["native"].processor.cpu.instructions)
     print(f"\nno difference in {done.total()} programs, seed {seeds.seed()}", file=sys.stderr)
-    return 0 if executed or HOSTILE in done else 1
+    return 0 if done else 1
 
 
 def _passed(kind: str, number: int, worlds: dict[str, SoupWorld]) -> bool:
-    check: Callable[[str, int, dict[str, SoupWorld]], None] = _hostile if kind == HOSTILE else _compared
     try:
-        check(kind, number, worlds)
+        if kind == HOSTILE:
+            _hostile(number)
+        else:
+            _compared(kind, number, worlds)
     except Exception as error:  # whatever it is: the program is what matters
         print(f"\n{kind} {number}: {type(error).__name__}: {error}", file=sys.stderr)
         print(
@@ -62,9 +62,9 @@ def _compared(kind: str, number: int, worlds: dict[str, SoupWorld]) -> None:
         compare(rng, native, worlds[other], random_program(rng, kind), f"{name} on {other}", pieces)
 
 
-def _hostile(kind: str, number: int, _worlds: dict[str, SoupWorld]) -> None:
+def _hostile(number: int) -> None:
     for engine, instructions in (("native", 100_000), ("translated", 3_000)):  # where each block is compiled first
-        machine = hostile_machine(seeds.quiet_random_for(f"fuzz {kind} {number}"), engine_named(engine))
+        machine = hostile_machine(seeds.quiet_random_for(f"fuzz {HOSTILE} {number}"), engine_named(engine))
         try:
             run(machine, instructions)
         finally:
