@@ -265,7 +265,6 @@ def simplify(module: Any, target: Any) -> None:
     passes.add_sccp_pass()
     passes.add_simplify_cfg_pass()
     passes.add_instruction_combine_pass()
-    passes.add_new_gvn_pass()
     passes.add_dead_store_elimination_pass()
     passes.add_aggressive_dce_pass()
     passes.add_simplify_cfg_pass()

@@ -64,7 +64,6 @@ class RegionCompiler:
         passes.add_instruction_combine_pass()
         passes.add_simplify_cfg_pass()
         passes.add_jump_threading_pass()
-        passes.add_new_gvn_pass()
         passes.add_dead_store_elimination_pass()
         passes.add_aggressive_dce_pass()
         passes.add_instruction_combine_pass()
