@@ -7,8 +7,8 @@ only a store to its bytes can. Then `code_written` turns its first Op into DEAD,
 other blocks that still point there run into the same DEAD. Nothing is freed singly: when an arena is full, `forget_all`
 drops everything.
 
-The first Op executes nothing: it counts how often the block is entered, and where the block has been translated it
-holds the translation's address (`node.jit.regions`).
+The first Op executes nothing: it counts how often the block is entered (in `disp`, down to each of its two notes; `a`
+is how many there have been), and where the block has been translated it holds the translation's address.
 
     block_table[hash(key)] → block → next in bucket          page_blocks[page] → block → next on page
 """
@@ -23,6 +23,7 @@ SCRATCH_OPS = 2  # the arena's first Ops: an instruction that spans pages is dec
 MOST_OPS, MOST_BYTES = 48, 200
 
 UNDEFINED_HANDLER, FALL_HANDLER, DEAD_HANDLER, ENTRY_HANDLER, FIRST_HANDLER = 0, 1, 2, 3, 4
+AGAIN_AFTER = 64  # executions
 NOTE_BYTES, NOTES_CAPACITY = 24, 1024  # a note: block number, linear address, Machine.mode
 REGION_KEY = 1 << 42
 JUMP_BYTES, JUMPS = 32, 4096
@@ -187,19 +188,23 @@ def forget_all(m: Machine) -> None:
     m.blocks_used = 0
     m.notes_used = 0
     m.ops_used = SCRATCH_OPS
+    m.copies_used = m.copies_full = 0
 
 
 @jitted
 def note(c: Cpu, m: Machine, e: Op) -> None:
-    """The block that `e` begins is hot: tell the translator, or try again later when its list is full."""
+    """The block that `e` begins is warm, or hot: tell the translator, or try again later when its list is full."""
     if m.notes_used >= NOTES_CAPACITY:
-        e.disp = m.patience
+        e.disp = AGAIN_AFTER
         return
     at = m.notes + m.notes_used * NOTE_BYTES
     poke64(at, int(e.imm))
     poke64(at + 8, (c.base[CS] + c.eip) & M32)
     poke64(at + 16, m.mode)
     m.notes_used += 1
+    if int(e.a) == 0:
+        e.disp = m.patience
+    e.a = min(int(e.a) + 1, 2)
 
 
 @jitted
@@ -212,6 +217,8 @@ def heat(m: Machine, key: int) -> int:
             return 0
         block = block_numbered(m, index)
         if block.key == key:
-            return (m.patience - int(op_at(block.ops).disp)) & M32  # the counter goes on below zero
+            e = op_at(block.ops)
+            begun = m.glance if int(e.a) == 0 else m.glance + m.patience
+            return (begun - int(e.disp)) & M32  # the counter goes on below zero
         index = block.bucket_next
     return 0

@@ -80,7 +80,7 @@ def jump_slot(linear: int) -> int:
 
 @jitted
 def is_full(m: Machine) -> bool:
-    return m.blocks_used >= BLOCKS_CAPACITY - 1 or m.ops_used + MOST_OPS + 3 > OPS_CAPACITY
+    return m.blocks_used >= BLOCKS_CAPACITY - 1 or m.ops_used + MOST_OPS + 3 > OPS_CAPACITY or m.copies_full != 0
 
 
 @jitted
@@ -124,7 +124,8 @@ def _enter_entry(m: Machine, e: Op, number: int) -> None:
     """The block's first Op: see blocks.py."""
     e.handler = handler_numbered(m, ENTRY_HANDLER)
     e.link = 0
-    e.disp = m.patience
+    e.disp = m.glance
+    e.a = 0
     e.imm = number
     e.length = 0
     e.at = 0

@@ -166,7 +166,15 @@ class Machine:
     helpers: I64  # native code that translated code calls, by number, 8 bytes each
     notes: I64  # blocks that have become hot: NOTE_BYTES each, for the translator to read
     notes_used: I64
-    patience: I64  # executions after which a block is noted; 0: never
+    glance: I64  # executions after which a block is noted; 0: never
+    patience: I64  # and how many later once more
+    stencils: I64  # table of stencils (node.jit.stencils); 0: none are copied
+    copy_at: I64  # what a block's first Op has still to count when the block is copied
+    copies: I64  # arena for copied stencils, where it is written, and where it is executed
+    copies_run: I64
+    copies_bytes: I64
+    copies_used: I64
+    copies_full: I64  # 1: there was no room
     decode_buffer: I64  # 16 bytes of instruction under decoding
     need_read: I64  # the TLB bit that allows a read at the present CPL; likewise write and fetch
     need_write: I64  # both 0 while accesses are watched (debug.py): then every one takes the slow path

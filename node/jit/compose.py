@@ -16,6 +16,8 @@ from node.jit import dispatch
 from node.jit.lowering import LLVM_NAMES, Lowering, cold_definitions, parse, primitive_definitions
 from node.jit.packed import pack
 from node.jit.semantics_library import LibraryBuilder
+from node.jit.stencils.copying import warm
+from node.jit.stencils.making import make
 from node.jit.target import target_machine
 
 # Functions that Python calls, by name: (function, argument kinds, result)
@@ -41,6 +43,7 @@ SUPPORT: dict[str, tuple[Callable[..., Any], tuple[str, ...], str]] = {
     "stop_before": (interpreter.stop_before, ("cpu", "op"), "void"),
     "undefined": (undefined, ("machine",), "void"),
     "note": (note, ("cpu", "machine", "op"), "void"),
+    "warm": (warm, ("cpu", "machine", "op"), "void"),
     "settle_at": (interpreter.settle_at, ("cpu", "machine", "i64", "i64", "i64"), "void"),
 }
 
@@ -80,6 +83,8 @@ def compose(level: str, progress: Progress) -> bytes:
     progress(0.6, "simplifying")
     library = LibraryBuilder(lowering, by_number)
     semantics = library.build(target)
+    progress(0.7, "making stencils")
+    stencils = make(lowering, by_number, optimise, target)
     progress(0.75, "linking")
     for code in lowering.libraries:
         whole.link_in(_keeping_all(code._final_module.clone()))
@@ -91,7 +96,7 @@ def compose(level: str, progress: Progress) -> bytes:
     progress(0.8, "optimising")
     optimise(whole, target)
     progress(0.9, "generating code")
-    return pack(bytes(target.emit_object(whole)), semantics)
+    return pack(bytes(target.emit_object(whole)), stencils, semantics)
 
 
 def _keeping_all(module: Any) -> Any:

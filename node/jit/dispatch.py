@@ -21,9 +21,18 @@ CODE_BASE = CPU.fields["base"][1] + 8 * CS  # type: ignore[index]
 LINK = OP.fields["link"][1]  # type: ignore[index]
 COUNTDOWN = OP.fields["disp"][1]  # type: ignore[index]
 
-GO_ON, SETTLE_AT, GO_ON_LINKED, FIRST_HELPER = 0, 1, 2, 3  # numbers in the table of helpers
+GO_ON, SETTLE_AT, GO_ON_LINKED, NOTED, FIRST_HELPER = 0, 1, 2, 3, 4  # numbers in the table of helpers
 
 SIGNATURE = "(ptr noalias %c, ptr noalias %m, ptr %e, i64 %n)"
+NUMBER_BYTES = 16  # in front of a handler's code stands its number, so that an Op that holds the address tells it
+COPY_AT = MACHINE.fields["copy_at"][1]  # type: ignore[index]
+
+
+def numbered(number: int) -> str:
+    """A handler's own number, for the end of its head."""
+    return f"prefix {{ i64, i64 }} {{ i64 {number}, i64 0 }}"
+
+
 NEXT = f"""
 next:
   %n1 = sub i64 %n, 1
@@ -69,7 +78,19 @@ FOLLOW = f"""  %kp = getelementptr i8, ptr %e, i64 {LINK}
   %nok = icmp eq i64 %k, 0
   br i1 %nok, label %search, label %found, !prof !0
 search:
-  %as = call i64 @limosa_follow(ptr %c, ptr %m, ptr %e, i64 %before)
+  %after = load i64, ptr %ep
+  %across = xor i64 %before, %after
+  %pages = lshr i64 %across, 12
+  %near = icmp eq i64 %pages, 0
+  br i1 %near, label %near_search, label %far_search
+near_search:
+  %an = call i64 @limosa_follow(ptr %c, ptr %m, ptr %e, i64 %before)
+  br label %searched
+far_search:
+  %af = call i64 @limosa_jump(ptr %c, ptr %m)
+  br label %searched
+searched:
+  %as = phi i64 [ %an, %near_search ], [ %af, %far_search ]
   %nos = icmp eq i64 %as, 0
   br i1 %nos, label %lost, label %found"""
 
@@ -82,7 +103,7 @@ def handler_text(number: int, handler: Handler, symbol: str) -> str:
     """`symbol`: the numba function of the semantic: i32 (retptr, excinfo, cpu, machine, op, constants…)."""
     constants = "".join(f", i64 {k}" for k in handler.constants)
     lines = [
-        f"define internal tailcc void @{handler_name(number)}{SIGNATURE} {{",
+        f"define internal tailcc void @{handler_name(number)}{SIGNATURE} {numbered(number)} {{",
         "entry:",
         "  %ret = alloca i64",
         "  %exc = alloca ptr",
@@ -121,7 +142,7 @@ def handler_text(number: int, handler: Handler, symbol: str) -> str:
 
 def _tail(handler: Handler) -> str:
     branch = BRANCH.format(find=FOLLOW if handler.direct else FIND, left=LEFT)
-    phi = "found:\n  %ab = phi i64 [ %k, %chain ], [ %as, %search ]"
+    phi = "found:\n  %ab = phi i64 [ %k, %chain ], [ %as, %searched ]"
     if handler.direct:
         branch = branch.replace("found:", phi)
     if handler.ends == "always":
@@ -137,8 +158,8 @@ def _tail(handler: Handler) -> str:
     return "  br label %next" + NEXT
 
 
-SPECIAL = f"""
-define internal i64 @limosa_jump(ptr %c, ptr %m) alwaysinline {{
+JUMP_KNOWN = f"""
+define internal i64 @limosa_jump_known(ptr %c, ptr %m) alwaysinline {{
   %bp = getelementptr i8, ptr %c, i64 {CODE_BASE}
   %base = load i64, ptr %bp
   %ep = getelementptr i8, ptr %c, i64 {EIP}
@@ -172,6 +193,15 @@ define internal i64 @limosa_jump(ptr %c, ptr %m) alwaysinline {{
   %b1 = and i1 %same, %also
   %b2 = and i1 %still, %some
   %b = and i1 %b1, %b2
+  %found = select i1 %b, i64 %op, i64 0
+  ret i64 %found
+}}
+"""
+SPECIAL = f"""
+{JUMP_KNOWN}
+define internal i64 @limosa_jump(ptr %c, ptr %m) alwaysinline {{
+  %op = call i64 @limosa_jump_known(ptr %c, ptr %m)
+  %b = icmp ne i64 %op, 0
   br i1 %b, label %known, label %slow, !prof !1
 known:
   %o = inttoptr i64 %op to ptr
@@ -209,19 +239,19 @@ lost:
   store i64 %n, ptr %lp
   ret void
 }}
-define internal tailcc void @{handler_name(DEAD_HANDLER)}{SIGNATURE} {{
+define internal tailcc void @{handler_name(DEAD_HANDLER)}{SIGNATURE} {numbered(DEAD_HANDLER)} {{
   %lp = getelementptr i8, ptr %m, i64 {LEFT}
   store i64 %n, ptr %lp
   ret void
 }}
-define internal tailcc void @{handler_name(UNDEFINED_HANDLER)}{SIGNATURE} {{
+define internal tailcc void @{handler_name(UNDEFINED_HANDLER)}{SIGNATURE} {numbered(UNDEFINED_HANDLER)} {{
   %lp = getelementptr i8, ptr %m, i64 {LEFT}
   store i64 %n, ptr %lp
   call void @limosa_undefined(ptr %m)
   call void @limosa_stop_before(ptr %c, ptr %e)
   ret void
 }}
-define internal tailcc void @{handler_name(FALL_HANDLER)}{SIGNATURE} {{
+define internal tailcc void @{handler_name(FALL_HANDLER)}{SIGNATURE} {numbered(FALL_HANDLER)} {{
   call void @limosa_stop_before(ptr %c, ptr %e)
   %a = call i64 @limosa_jump(ptr %c, ptr %m)
   %no = icmp eq i64 %a, 0
@@ -236,17 +266,28 @@ lost:
   store i64 %n, ptr %lp
   ret void
 }}
-define internal tailcc void @{handler_name(ENTRY_HANDLER)}{SIGNATURE} {{
+define internal tailcc void @{handler_name(ENTRY_HANDLER)}{SIGNATURE} {numbered(ENTRY_HANDLER)} {{
   %kp = getelementptr i8, ptr %e, i64 {COUNTDOWN}
   %k = load i32, ptr %kp
   %k1 = sub i32 %k, 1
   store i32 %k1, ptr %kp
+  %cp = getelementptr i8, ptr %m, i64 {COPY_AT}
+  %copied = load i32, ptr %cp
+  %warm = icmp eq i32 %k1, %copied
   %hot = icmp eq i32 %k1, 0
-  br i1 %hot, label %noted, label %go, !prof !0
-noted:
-  call void @limosa_note(ptr %c, ptr %m, ptr %e)
+  %look = or i1 %warm, %hot
+  br i1 %look, label %looked, label %go, !prof !0
+looked:
+  call void @limosa_warm(ptr %c, ptr %m, ptr %e)
   br label %go
 go:
+  %e1 = getelementptr i8, ptr %e, i64 {OP_BYTES}
+  %h = load ptr, ptr %e1
+  musttail call tailcc void %h(ptr %c, ptr %m, ptr %e1, i64 %n)
+  ret void
+}}
+define internal tailcc void @limosa_noted{SIGNATURE} {{
+  call void @limosa_note(ptr %c, ptr %m, ptr %e)
   %e1 = getelementptr i8, ptr %e, i64 {OP_BYTES}
   %h = load ptr, ptr %e1
   musttail call tailcc void %h(ptr %c, ptr %m, ptr %e1, i64 %n)
@@ -289,9 +330,12 @@ def table_text(count: int) -> str:
 
 
 def helper_table_text(symbols: Sequence[str]) -> str:
-    """What translated code calls: first how to go on at c.eip, what follows an instruction that leaves, and how to go
-    on and store the Op's address at `op` for the next time; then the functions of `semantics_library.py`."""
-    entries = ", ".join(f"ptr @{s}" for s in ("limosa_go_on", "limosa_settle_at", "limosa_go_on_linked", *symbols))
+    """What translated code calls: first how to go on at c.eip, what follows an instruction that leaves, how to go on
+    and store the Op's address at `op` for the next time, and how to note a block; then the functions of
+    `semantics_library.py`."""
+    entries = ", ".join(
+        f"ptr @{s}" for s in ("limosa_go_on", "limosa_settle_at", "limosa_go_on_linked", "limosa_noted", *symbols)
+    )
     return f"@limosa_helpers = constant [{len(symbols) + FIRST_HELPER} x ptr] [{entries}]"
 
 

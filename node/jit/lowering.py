@@ -71,11 +71,13 @@ def _base_of(builder: Any, kind: SplitRecord, value: Any, name: str) -> Any:
     return builder.bitcast(builder.call(callee, [builder.bitcast(value, pointer)]), value.type)
 
 
-def cold_definitions() -> str:
+def cold_definition(kind: str) -> str:
     """In the interpreter all fields lie together."""
-    return "\n".join(
-        f"define weak_odr ptr @{cold_symbol(kind)}(ptr %0) alwaysinline nounwind {{\n  ret ptr %0\n}}" for kind in HOT
-    )
+    return f"define weak_odr ptr @{cold_symbol(kind)}(ptr %0) alwaysinline nounwind {{\n  ret ptr %0\n}}"
+
+
+def cold_definitions() -> str:
+    return "\n".join(cold_definition(kind) for kind in HOT)
 
 
 RECORDS = {

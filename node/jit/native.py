@@ -25,7 +25,7 @@ import llvmlite.binding as llvm
 from node.ia32.encodings import tables
 from node.ia32.processor import BoundEngine, Processor
 from node.ia32.state import EXIT_NONE
-from node.jit.packed import object_of, texts_of
+from node.jit.packed import object_of, stencils_of, texts_of
 from node.jit.regions.compiler import RegionCompiler, Translation
 from node.jit.regions.settings import Settings
 from node.jit.regions.shape import Shape
@@ -35,7 +35,7 @@ from node.jit.target import host_level
 
 NODE = Path(__file__).resolve().parent.parent
 Progress = Callable[[float, str], None]
-USERS = frozenset({"native.py", "build.py"})  # what loads or orders the object, but is no part of it
+USERS = frozenset({"native.py", "build.py", "arena.py"})  # what loads or orders the object, but is no part of it
 BUILDER = (sys.executable, "-m", "node.jit.build")  # given the cache directory; tells its progress on standard output
 READABLE = 0o644
 DIGEST_BYTES = 16  # an object file in the cache is preceded by that much of its SHA-256
@@ -48,6 +48,7 @@ class CompileFailed(RuntimeError):
 def cache_key(level: str) -> str:
     digest = hashlib.sha256()
     composing = [p for p in sorted((NODE / "jit").glob("*.py")) if p.name not in USERS]
+    composing += sorted((NODE / "jit" / "stencils").glob("*.py"))
     sources = [NODE / "jitted.py", *sorted((NODE / "ia32").rglob("*.py")), *composing]
     for source in sources:
         digest.update(source.relative_to(NODE).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
@@ -141,6 +142,7 @@ class NativeEngine:
         self._store = DiskStore(cache.with_name("regions") / region_cache_key(host_level()))
         self._packed = packed
         self._texts: list[str] = []
+        self._stencils = b""
         self._compiler: RegionCompiler | None = None
         self._compiling = threading.Lock()
         llvm.initialize_native_target()
@@ -163,12 +165,13 @@ class NativeEngine:
         """Processors bound from now on have their hot code translated; translations are kept beside the interpreter."""
         self._settings = settings
         self._texts = self._texts or texts_of(self._packed)
+        self._stencils = self._stencils or stencils_of(self._packed)
         tables()  # of all handlers: made now, not by each process that is forked from this one
 
     def translator_for(self, processor: Processor) -> Translator | None:
         if self._settings is None:
             return None
-        return Translator(processor, self._natives(), self, self._store, self._settings)
+        return Translator(processor, self._natives(), self, self._store, self._stencils, self._settings)
 
     def compile(self, shape: Shape) -> Translation:
         """By one thread at a time: LLVM has one lock anyway."""

@@ -1,4 +1,5 @@
-"""The one file that a build leaves in the cache: the interpreter's object code, and the texts of its semantics."""
+"""The one file that a build leaves in the cache: the interpreter's object code, its stencils, and the texts of its
+semantics."""
 
 import zlib
 from collections.abc import Sequence
@@ -6,15 +7,26 @@ from collections.abc import Sequence
 LENGTH_BYTES = 8
 
 
-def pack(code: bytes, texts: Sequence[str]) -> bytes:
-    return len(code).to_bytes(LENGTH_BYTES, "little") + code + zlib.compress("\0".join(texts).encode())
+def pack(code: bytes, stencils: bytes, texts: Sequence[str]) -> bytes:
+    parts = (code, zlib.compress(stencils), zlib.compress("\0".join(texts).encode()))
+    return b"".join(len(part).to_bytes(LENGTH_BYTES, "little") + part for part in parts)
 
 
 def object_of(packed: bytes) -> bytes:
-    length = int.from_bytes(packed[:LENGTH_BYTES], "little")
-    return packed[LENGTH_BYTES : LENGTH_BYTES + length]
+    return _part(packed, 0)
+
+
+def stencils_of(packed: bytes) -> bytes:
+    return zlib.decompress(_part(packed, 1))
 
 
 def texts_of(packed: bytes) -> list[str]:
-    length = int.from_bytes(packed[:LENGTH_BYTES], "little")
-    return zlib.decompress(packed[LENGTH_BYTES + length :]).decode().split("\0")
+    return zlib.decompress(_part(packed, 2)).decode().split("\0")
+
+
+def _part(packed: bytes, number: int) -> bytes:
+    at = 0
+    for _ in range(number):
+        at += LENGTH_BYTES + int.from_bytes(packed[at : at + LENGTH_BYTES], "little")
+    length = int.from_bytes(packed[at : at + LENGTH_BYTES], "little")
+    return packed[at + LENGTH_BYTES : at + LENGTH_BYTES + length]

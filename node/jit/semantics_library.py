@@ -86,11 +86,10 @@ def write_back_text(kind: str, fields: Sequence[str], copy: str, record: str, pr
     return lines
 
 
-def region_cold_definitions() -> str:
-    return "\n".join(
+def region_cold_definition(kind: str) -> str:
+    return (
         f"define weak_odr ptr @{cold_symbol(kind)}(ptr %0) alwaysinline nounwind {{\n"
         f"  %p = getelementptr i8, ptr %0, i64 {REAL[kind]}\n  %r = load ptr, ptr %p, align 8\n  ret ptr %r\n}}"
-        for kind in HOT
     )
 
 
@@ -118,7 +117,7 @@ def wrapper_text(helper: Helper, compiled: Compiled, *, rare: bool) -> str:
     """`helper` as seen from a region: write back what it reads, call it on the records, read what it wrote. It gets
     places of its own for its result, so that the caller's need not be in memory."""
     if REGISTRY[helper.function].slow:
-        return _start_again_text(helper, compiled)
+        return start_again_text(helper.symbol, compiled)
     effects = effects_of(helper.function)
     kinds, types = compiled.kinds, _llvm_types(compiled.kinds)
     names = [f"%a{i}" for i in range(len(kinds))]
@@ -158,18 +157,29 @@ def wrapper_text(helper: Helper, compiled: Compiled, *, rare: bool) -> str:
 START_AGAIN = 8  # in a copy's `leave`: the interpreter shall execute the instruction
 
 
-def _start_again_text(helper: Helper, compiled: Compiled) -> str:
+def start_again_text(symbol: str, compiled: Compiled) -> str:
     """Like a fault: the semantic stops without having changed anything."""
     types = _llvm_types(compiled.kinds)
     declared = ", ".join(f"{t} %a{i}" for i, t in enumerate(types))
     machine = f"%a{compiled.kinds.index('machine')}"
-    lines = [f"define i32 @{helper.symbol}(ptr %ret, ptr %exc, {declared}) alwaysinline nounwind {{", "entry:"]
+    lines = [f"define i32 @{symbol}(ptr %ret, ptr %exc, {declared}) alwaysinline nounwind {{", "entry:"]
     for field, value in (("leave", START_AGAIN), ("fault", 1)):
         lines += [f"%{field} = getelementptr i8, ptr {machine}, i64 {offset('machine', field)}"]
         lines += [f"store i64 {value}, ptr %{field}, align 8"]
     if compiled.result:
         lines += [f"store {LLVM_NAMES.get(compiled.result, compiled.result)} 0, ptr %ret"]
     return "\n".join([*lines, "ret i32 0", "}"])
+
+
+def is_part(compiled: Compiled) -> bool:
+    """Whether regions contain it. What takes no record has no table of helpers to be called through."""
+    return is_inlined(compiled.function) or not HOT.keys() & set(compiled.kinds)
+
+
+def inlined_libraries(lowering: Lowering) -> list[Any]:
+    """The code of all that regions contain."""
+    outside = {id(compiled.library) for compiled in lowering.compiled().values() if not is_part(compiled)}
+    return [library for library in lowering.libraries if id(library) not in outside]
 
 
 class LibraryBuilder:
@@ -179,15 +189,12 @@ class LibraryBuilder:
         """`symbols`: the numba function of each handler's semantic."""
         self._symbols = symbols
         self._compiled = lowering.compiled()
-        ours = {id(c.library) for s, c in self._compiled.items() if not self._is_inlined(s)}
-        self._inside = [library for library in lowering.libraries if id(library) not in ours]
+        self._inside = inlined_libraries(lowering)
         called = sorted(self._called())
         self.helpers = [Helper(s, self._compiled[s].function, FIRST_HELPER + i) for i, s in enumerate(called)]
 
     def _is_inlined(self, symbol: str) -> bool:
-        """Whether regions contain it. What takes no record has no table of helpers to be called through."""
-        compiled = self._compiled[symbol]
-        return is_inlined(compiled.function) or not HOT.keys() & set(compiled.kinds)
+        return is_part(self._compiled[symbol])
 
     def _called(self) -> set[str]:
         """Symbols that inlined code calls, and semantics that are called as a whole."""
@@ -203,7 +210,7 @@ class LibraryBuilder:
         handlers = tables().handlers
         module = parse(self._frame(handlers))
         for library in self._inside:
-            module.link_in(_weak(library._final_module.clone()))
+            module.link_in(weak(library._final_module.clone()))
         module = parse(re.sub(r"\b(no|always)inline\b", "nounwind", str(module)))
         roots = set(self._symbols.values())
         _inline_all_but(module, lambda name: name in roots or name.startswith("limosa_s"))
@@ -213,7 +220,7 @@ class LibraryBuilder:
         return _split(str(module), len(handlers))
 
     def _frame(self, handlers: Sequence[Handler | None]) -> str:
-        parts = [primitive_definitions(), region_cold_definitions()]
+        parts = [primitive_definitions(), *map(region_cold_definition, HOT)]
         whole = set(self._symbols.values())
         for helper in self.helpers:
             parts.append(wrapper_text(helper, self._compiled[helper.symbol], rare=helper.symbol not in whole))
@@ -241,7 +248,7 @@ def _handler_text(number: int, handler: Handler, symbol: str) -> str:
     )
 
 
-def _weak(module: Any) -> Any:
+def weak(module: Any) -> Any:
     for function in module.functions:
         if not function.is_declaration:
             function.linkage = "weak_odr"

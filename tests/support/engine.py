@@ -12,7 +12,7 @@ import platformdirs
 
 from node.ia32.processor import Engine, PlainEngine
 
-ENGINES = ("plain", "native", "translated")
+ENGINES = ("plain", "native", "copied", "translated")
 
 
 def cache_directory() -> Path:
@@ -22,17 +22,21 @@ def cache_directory() -> Path:
 
 @cache
 def engine_named(name: str) -> Engine:
-    """One of ENGINES; loaded (and, the first time on this host, compiled) once a process. "translated" is "native" with
-    everything translated that has been executed once."""
+    """One of ENGINES; loaded (and, the first time on this host, compiled) once a process. "copied" is "native" with
+    stencils of everything, "translated" with everything translated that has been executed once."""
     if name == "plain":
         return PlainEngine()
     from node.jit.native import load  # the plain suite needs no numba
 
     engine = load(cache_directory())
-    if name == "translated":
-        from node.jit.regions.formation import Limits
-        from node.jit.regions.settings import Settings
+    if name == "native":
+        return engine
+    from node.jit.regions.formation import Limits
+    from node.jit.regions.settings import Settings
 
+    if name == "copied":
+        engine.translate(Settings(copied_after=1, glance=1 << 30))
+    if name == "translated":
         engine.translate(Settings(patience=2, forced=True, stretch=60, limits=Limits(instructions=16)))
     return engine
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from node.ia32.blocks import BLOCK, BLOCK_BYTES, BLOCKS_CAPACITY, OPS_CAPACITY, op_at
 from node.ia32.processor import Processor
 from node.ia32.state import OP_BYTES
-from node.jit.regions.arena import CodeArena
+from node.jit.arena import CodeArena
 from node.jit.regions.compiler import Translation
 from node.jit.regions.settings import Figures
 from node.jit.regions.shape import Shape

@@ -1,4 +1,4 @@
-"""Blocks whose translation is wanted: first those that nobody has looked for, then the hottest, as time allows.
+"""Blocks whose translation is wanted: first those to be looked for among what exists, then the hottest, as time allows.
 
 The guest's thread adds, the translator's takes; each waits for nothing but the other's few instructions under the lock.
 Nobody polls: the guest's thread wakes the other when its progress has made something possible.
@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from node.jit.regions.settings import Figures, Settings
 
-AT_ONCE = 8  # taken between looks at all that wait
-LOOK_EVERY_NS = 50_000_000  # of the guest's time, between looks at whether anything has become hot
+AT_ONCE = 8  # taken between looks at the heat of all that wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +19,7 @@ class Request:
     key: int  # of the block
     linear: int
     mode: int
+    hot: bool  # to be translated, and not only looked for
 
 
 class Requests:
@@ -27,21 +27,22 @@ class Requests:
         """`heat`: how often the block with a key has been executed; 0: it is dead."""
         self._settings, self._figures, self._heat = settings, figures, heat
         self._wanted = threading.Condition()
-        self._fresh: deque[Request] = deque()
-        self._waiting: dict[int, Request] = {}
+        self._warm: deque[Request] = deque()
+        self._hot: dict[int, Request] = {}
         self._hottest: list[int] = []  # keys, as far as they are sorted
         self._guest_ns = 0  # CPU time of the guest's thread
-        self._looked_ns = 0  # what that was at the last look at all that wait
 
     # In the guest's thread
 
     def add(self, requests: list[Request]) -> None:
         with self._wanted:
             for request in requests:
-                if len(self._waiting) + len(self._fresh) < self._settings.waiting:
-                    self._fresh.append(request)
-                else:
+                if len(self._hot) + len(self._warm) >= self._settings.waiting:
                     self._figures.dropped += 1
+                elif request.hot:
+                    self._hot[request.key] = request
+                else:
+                    self._warm.append(request)
 
     def guest_at(self, cpu_ns: int) -> None:
         """The guest's thread has used so much time by now."""
@@ -52,34 +53,20 @@ class Requests:
 
     # In the translator's thread
 
-    def wait(self) -> Request | None:
-        """A request that nobody has looked for; None when the hottest may be taken."""
+    def wait(self) -> Request:
         with self._wanted:
             while not self._is_possible():
                 self._wanted.wait()
-            return self._fresh.popleft() if self._fresh else None
+            return self._warm.popleft() if self._warm else self._take_hottest()
 
-    def keep(self, request: Request) -> None:
-        """There is no translation yet."""
-        self._waiting[request.key] = request
-
-    def hottest(self) -> Request | None:
-        """Taken out; None if nothing is hot."""
+    def _take_hottest(self) -> Request:
         if not self._hottest:
-            self._looked_ns = self._guest_ns
-            heats = sorted((self._heat(key), key) for key in self._waiting)
-            self._hottest = [key for heat, key in heats[-AT_ONCE:] if heat >= self._settings.patience]
-        if not self._hottest:
-            return None
-        request = self._waiting.pop(self._hottest.pop(), None)
-        return request if request is not None and self._heat(request.key) else None
+            heats = sorted((self._heat(key), key) for key in self._hot)
+            self._hottest = [key for _, key in heats[-AT_ONCE:]]
+        return self._hot.pop(self._hottest.pop())
 
     def _is_possible(self) -> bool:
-        if self._fresh:
-            return True
-        if not self._waiting or self._is_spent():
-            return False
-        return bool(self._hottest) or self._guest_ns - self._looked_ns >= LOOK_EVERY_NS
+        return bool(self._warm) or (bool(self._hot) and not self._is_spent())
 
     def _is_spent(self) -> bool:
         """Whether translating has had its share of time for now."""

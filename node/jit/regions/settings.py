@@ -7,9 +7,11 @@ from node.jit.regions.formation import Limits
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`glance`: executions after which a block's translation is looked for among those that exist; `patience`: after
-    which one is made. `forced`: translate at once all that can be reached, in the guest's thread, for tests."""
+    """`copied_after`: executions after which a block's stencils are copied; `glance`: after which its translation is
+    looked for among those that exist; `patience`: after how many more one is made. `forced`: after `patience`, translate
+    at once all that can be reached, in the guest's thread, for tests."""
 
+    copied_after: int = 4
     glance: int = 100
     patience: int = 2000
     forced: bool = False
@@ -18,6 +20,7 @@ class Settings:
     share: float = 0.33  # of the guest's own CPU time, what translating may take
     head_start_ns: int = 200_000_000  # that it may take before
     code_bytes: int = 64 << 20
+    copies_bytes: int = 64 << 20
     limits: Limits = field(default_factory=Limits)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from node.ia32.blocks import BLOCK, BLOCK_BYTES, NOTE_BYTES
+from node.ia32.blocks import BLOCK, BLOCK_BYTES, NOTE_BYTES, op_at
 from node.ia32.fetch import LIMITED_KEY, WIDE_KEY
 from node.ia32.processor import Processor
 from node.ia32.state import MODE_WATCHED
@@ -27,6 +27,7 @@ from node.jit.regions.object_code import NotSelfContained
 from node.jit.regions.requests import Request, Requests
 from node.jit.regions.settings import Figures, Settings
 from node.jit.regions.shape import PAGE, Shape
+from node.jit.stencils.supply import Supply
 from node.jitted import peek64, record_at
 
 PLACE = (1 << 40) - 1  # of a block's key: the backing offset
@@ -54,7 +55,15 @@ class Natives:
 
 
 class Translator:
-    def __init__(self, processor: Processor, natives: Natives, compiler: Compiler, store: Store, settings: Settings):
+    def __init__(
+        self,
+        processor: Processor,
+        natives: Natives,
+        compiler: Compiler,
+        store: Store,
+        stencils: bytes,
+        settings: Settings,
+    ) -> None:
         self._processor, self._machine, self._natives = processor, processor.machine, natives
         self._compiler, self._store, self._settings = compiler, store, settings
         self.figures = Figures()
@@ -68,7 +77,9 @@ class Translator:
         )
         self._thread: threading.Thread | None = None
         self._machine.helpers = natives.helpers
-        self._machine.patience = settings.patience if settings.forced else settings.glance
+        self._machine.glance = settings.patience if settings.forced else settings.glance
+        self._machine.patience = settings.patience
+        self._supply = Supply(processor, stencils, settings.copies_bytes, settings.copied_after)
 
     @property
     def stretch(self) -> int:
@@ -97,6 +108,7 @@ class Translator:
             "translation_ms": f.translating_ns // 1_000_000,
             "code_cache_bytes": self._installation.bytes_used,
             "code_cache_emptied": f.emptied,
+            "copied_bytes": self._supply.bytes_used,
         }
 
     def _take_notes(self) -> list[Request]:
@@ -107,7 +119,7 @@ class Translator:
             number, linear, mode = peek64(at), peek64(at + 8), peek64(at + 16)
             block = record_at(m.blocks + (number - 1) * BLOCK_BYTES, BLOCK)
             if block.key & WIDE_KEY and not block.key & LIMITED_KEY and not mode & MODE_WATCHED:
-                taken.append(Request(block.key, linear, mode))
+                taken.append(Request(block.key, linear, mode, hot=op_at(block.ops).a > 1))
         m.notes_used = 0
         return taken
 
@@ -125,19 +137,21 @@ class Translator:
 
     def _work(self) -> None:
         while True:
-            fresh = self._requests.wait()
+            request = self._requests.wait()
             begun = time.thread_time_ns()
             try:
-                if fresh is not None:
-                    self._look_for(fresh)
-                elif (hot := self._requests.hottest()) is not None:
-                    self._make(hot)
+                if not self._natives.heat(self._processor.machine_address, request.key):
+                    continue  # dead in the meantime
+                if request.hot:
+                    self._make(request)
+                else:
+                    self._look_for(request)
             except ValueError:  # a view of memory that has been released: the machine is gone
                 return
             self.figures.translating_ns += time.thread_time_ns() - begun
 
     def _look_for(self, request: Request) -> None:
-        """Take what was translated before, or let it wait."""
+        """Take what was translated before, if anything was."""
         code = self._code(request, GuestCode)
         for shape in self._catalogue.shapes(self._head(request)):
             pages = pages_of(shape, code, request.linear, request.key & PLACE)
@@ -147,7 +161,6 @@ class Translator:
                 if translation is not None:
                     self._finished.append(Finished(request.key, shape, pages, name, translation))
                     return
-        self._requests.keep(request)
 
     def _make(self, request: Request) -> None:
         """Form a region. For tests (`forced`) as if nothing had been before."""

@@ -45,6 +45,16 @@ def translated() -> Iterator[SoupWorld]:
 
 
 @pytest.fixture(scope="module")
+def copied() -> Iterator[SoupWorld]:
+    """Every block is executed as copied stencils from the first time on."""
+    world = SoupWorld(engine_named("copied"))
+    yield world
+    figures = world.processor.engine.stats()
+    world.close()
+    assert figures["copied_bytes"] > 10_000 and figures["regions_installed"] == 0, figures
+
+
+@pytest.fixture(scope="module")
 def plain() -> Iterator[SoupWorld]:
     world = SoupWorld(engine_named("plain"))
     yield world
@@ -67,6 +77,24 @@ def test_compiled_and_plain_interpreter_agree(kind: str, plain: SoupWorld, nativ
 @pytest.mark.parametrize("kind", KINDS)
 def test_compiled_and_plain_interpreter_agree_on_many_programs(kind: str, plain: SoupWorld, native: SoupWorld) -> None:
     compare_many(kind, 40, plain, native)
+
+
+def compare_copied(kind: str, programs: int, native: SoupWorld, copied: SoupWorld) -> None:
+    for number in range(programs):
+        name = f"copied {kind} {number}"
+        rng = random_for(name)
+        compare(rng, native, copied, random_program(rng, kind), name)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_copied_and_interpreted_code_agree(kind: str, native: SoupWorld, copied: SoupWorld) -> None:
+    compare_copied(kind, 10, native, copied)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_copied_and_interpreted_code_agree_on_many_programs(kind: str, native: SoupWorld, copied: SoupWorld) -> None:
+    compare_copied(kind, 100, native, copied)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -20,7 +20,8 @@ class CodeArena:
             self._executable = mmap.mmap(descriptor, size, prot=mmap.PROT_READ | mmap.PROT_EXEC)
         finally:
             os.close(descriptor)
-        self._base = int(np.frombuffer(self._executable, np.uint8).ctypes.data)
+        self.written_at = int(np.frombuffer(self._writable, np.uint8).ctypes.data)
+        self.executed_at = int(np.frombuffer(self._executable, np.uint8).ctypes.data)
         self.size, self.used = size, 0
 
     def add(self, code: bytes) -> int | None:
@@ -30,7 +31,7 @@ class CodeArena:
         at = self.used
         self._writable[at : at + len(code)] = code
         self.used += -(-len(code) // ALIGNMENT) * ALIGNMENT
-        return self._base + at
+        return self.executed_at + at
 
     def clear(self) -> None:
         """Nobody executes what was there, nor ever will."""

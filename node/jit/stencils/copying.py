@@ -1,0 +1,192 @@
+"""Copy a block's stencils, one behind another, and fill their holes: tens of nanoseconds an instruction.
+
+    entry         count the entry; hot blocks are noted                      ← the handler of the block's first Op
+    enough        is it the mode that stencils are for, and budget enough?   ← the handler of the second
+    stencil …     an Op each; one that has no stencil is left to the interpreter's handler, and behind it comes
+                  `enough` again, which is now the handler of the following Op
+    aside …       for each Op the way to the interpreter's handler, taken when it needs a slow path
+
+What is copied belongs to its block: nothing leads here when the block's first Op is DEAD, and `forget_all` empties the
+arena.
+"""
+
+from node.ia32.blocks import ENTRY_HANDLER, FALL_HANDLER, block_numbered, handler_numbered, note, op_at
+from node.ia32.state import FS, GS, M32, NO_REG, OP_BYTES, SS, Cpu, Machine, Op
+from node.jit.stencils import kinds
+from node.jit.stencils.kinds import DIRECT, ENOUGH, ENTRY, INTERPRETED, MEMORY, WAYS, WIDE_FIELDS, Way
+from node.jitted import inlined, jitted, peek8, peek32, peek64, poke32, poke64
+
+ROW_BYTES = 8 * (1 + WAYS)
+NUMBER_BEFORE = 16  # bytes before a handler's code stands its number (dispatch.py)
+BASE, BASE_INDEX, PLACE, IN_FS, IN_GS, NEAR, FAR = (
+    way.slot for way in (Way.BASE, Way.BASE_INDEX, Way.PLACE, Way.IN_FS, Way.IN_GS, Way.NEAR, Way.FAR)
+)
+COUNT, OPERATION, HANDLER, NEXT, SLOW = (
+    kinds.HOLES.index(hole) for hole in (kinds.COUNT, kinds.OPERATION, kinds.HANDLER, kinds.NEXT, kinds.SLOW)
+)
+DISP_AT, LENGTH_AT = 16, 24  # in an Op: its fields lie in the order of kinds.FIELDS
+NOT_HERE = -1
+
+
+@inlined
+def stencil_of(m: Machine, number: int, slot: int) -> int:
+    """Its address, or 0."""
+    offset = peek64(m.stencils + number * ROW_BYTES + 8 + (slot << 3))
+    return m.stencils + offset if offset else 0
+
+
+@inlined
+def special(m: Machine, slot: int) -> int:
+    return stencil_of(m, ENTRY_HANDLER, slot)
+
+
+@inlined
+def code_bytes(stencil: int) -> int:
+    return peek64(stencil)
+
+
+@jitted
+def stencil_for(m: Machine, e: Op, place: int) -> int:
+    """The stencil for an Op of a block that begins `place` bytes behind its page's start; 0: there is none."""
+    number = peek64(int(e.handler) - NUMBER_BEFORE)
+    kind = peek64(m.stencils + number * ROW_BYTES)
+    if kind == MEMORY:
+        way = _way_to_memory(e)
+        return 0 if way == NOT_HERE else stencil_of(m, number, way)
+    if kind == DIRECT:
+        target = (place + int(e.at) + int(e.length) + int(e.imm)) & M32
+        return stencil_of(m, number, NEAR if target < 4096 else FAR)
+    return stencil_of(m, number, 0)
+
+
+@inlined
+def _way_to_memory(e: Op) -> int:
+    segment = int(e.seg) & 7
+    if int(e.scale) & 4:
+        return NOT_HERE
+    if segment == FS:
+        return IN_FS
+    if segment == GS:
+        return IN_GS
+    if segment != 0 and segment != SS and segment != 3:  # ES and DS
+        return NOT_HERE
+    if int(e.index) != NO_REG:
+        return BASE_INDEX
+    return PLACE if int(e.base) == NO_REG else BASE
+
+
+@jitted
+def warm(c: Cpu, m: Machine, e: Op) -> None:
+    """The block that `e` begins has been entered often enough to be copied, or to be noted."""
+    if int(e.disp) == m.copy_at and m.stencils:
+        copy_block(m, int(e.imm))
+    if int(e.disp) == 0:
+        note(c, m, e)
+
+
+@jitted
+def copy_block(m: Machine, number: int) -> None:
+    """Copy the block with this number, unless there is no room (`is_full` sees that soon) or it has been copied."""
+    block = block_numbered(m, number)
+    if op_at(block.ops).handler != handler_numbered(m, ENTRY_HANDLER):
+        return
+    place = block.key & 0xFFF
+    ops = block.ops + OP_BYTES
+    fall = handler_numbered(m, FALL_HANDLER)
+    aside_bytes = code_bytes(special(m, INTERPRETED))
+    enough_bytes = code_bytes(special(m, ENOUGH))
+    count = 0
+    size = code_bytes(special(m, ENTRY)) + enough_bytes + aside_bytes
+    while op_at(ops + count * OP_BYTES).handler != fall:
+        stencil = stencil_for(m, op_at(ops + count * OP_BYTES), place)
+        size += code_bytes(stencil) if stencil else aside_bytes + enough_bytes
+        count += 1
+    if m.copies_used + size + (count + 1) * aside_bytes + 8 > m.copies_bytes:
+        m.copies_full = 1
+        return
+    start = m.copies + m.copies_used
+    aside = start + size
+    m.copies_used += size + (count + 1) * aside_bytes
+    _copy_operations(m, block.ops, count, place, start, aside)
+    for i in range(count + 1):
+        _copy(m, aside + i * aside_bytes, special(m, INTERPRETED), ops + i * OP_BYTES, 0, 0)
+    _enter(m, block.ops, count, place, start)
+
+
+@jitted
+def _copy_operations(m: Machine, entry: int, count: int, place: int, start: int, aside: int) -> None:
+    ops = entry + OP_BYTES
+    aside_bytes = code_bytes(special(m, INTERPRETED))
+    enough = special(m, ENOUGH)
+    at = _copy(m, start, special(m, ENTRY), entry, 0, 0)
+    fresh = 1
+    for i in range(count):
+        address = ops + i * OP_BYTES
+        slow = aside + i * aside_bytes
+        if fresh:
+            at = _copy(m, at, enough, address, slow, _run_length(m, ops, i, count, place))
+        stencil = stencil_for(m, op_at(address), place)
+        fresh = 0 if stencil else 1
+        at = _copy(m, at, stencil if stencil else special(m, INTERPRETED), address, slow, 0)
+    _copy(m, at, special(m, INTERPRETED), ops + count * OP_BYTES, 0, 0)
+
+
+@jitted
+def _run_length(m: Machine, ops: int, first: int, count: int, place: int) -> int:
+    """Instructions from `first` up to and with one that is the interpreter's; beyond the last comes a handler that
+    wants at least one to be left."""
+    i = first
+    while i < count:
+        i += 1
+        if stencil_for(m, op_at(ops + (i - 1) * OP_BYTES), place) == 0:
+            return i - first
+    return count - first + 1
+
+
+@jitted
+def _enter(m: Machine, entry: int, count: int, place: int, start: int) -> None:
+    """Lead the interpreter into what has been copied: at its beginning, and behind each Op that is the interpreter's.
+    Afterwards the Ops there have lost their numbers."""
+    ops = entry + OP_BYTES
+    enough = special(m, ENOUGH)
+    at = start + code_bytes(special(m, ENTRY))
+    away = m.copies_run - m.copies
+    fresh = 1
+    for i in range(count):
+        e = op_at(ops + i * OP_BYTES)
+        stencil = stencil_for(m, e, place)
+        if fresh:
+            e.handler = at + away
+            at += code_bytes(enough)
+        fresh = 0 if stencil else 1
+        at += code_bytes(stencil if stencil else special(m, INTERPRETED))
+    op_at(entry).handler = start + away
+
+
+@jitted
+def _copy(m: Machine, at: int, stencil: int, op: int, slow: int, count: int) -> int:
+    """`at`: where to, as it is written; `slow`: the Op's place aside. Returns where the next one comes."""
+    size, holes = peek64(stencil), peek64(stencil + 8)
+    code = stencil + 16 + (holes << 3)
+    done = 0
+    while done < size:
+        poke64(at + done, peek64(code + done))
+        done += 8
+    for i in range(holes):
+        hole = peek64(stencil + 16 + (i << 3))
+        kind, place = hole >> 32, at + (hole & M32)
+        if kind < WIDE_FIELDS:
+            poke32(place, peek32(op + DISP_AT + (kind << 2)))
+        elif kind < COUNT:
+            poke32(place, peek8(op + LENGTH_AT + kind - WIDE_FIELDS))
+        elif kind == COUNT:
+            poke32(place, count)
+        elif kind == OPERATION:
+            poke64(place, op)
+        elif kind == HANDLER:
+            poke64(place, int(op_at(op).handler))
+        elif kind == NEXT:
+            poke32(place, (at + size - place - 4) & M32)
+        elif kind == SLOW:
+            poke32(place, (slow - place - 4) & M32)
+    return at + size

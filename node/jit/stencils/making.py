@@ -1,0 +1,92 @@
+"""All stencils of an interpreter, made beside it from the same lowered functions."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from node.ia32.encodings import Handler, tables
+from node.ia32.operands import MEM, offset_of
+from node.jit.dispatch import JUMP_KNOWN
+from node.jit.hot_fields import FLEETING, closure_of, inline_effects_of
+from node.jit.lowering import Lowering, cold_definition, parse, primitive_definitions
+from node.jit.semantics_library import inlined_libraries, region_cold_definition, start_again_text, stays_out, weak
+from node.jit.stencils.cutting import cut
+from node.jit.stencils.kinds import DIRECT, MEMORY, PLAIN, Way
+from node.jit.stencils.table import table
+from node.jit.stencils.text import COMMON, stencil_text
+from node.jitted import REGISTRY
+
+WAYS_OF = {
+    PLAIN: (Way.ONLY,),
+    MEMORY: (Way.BASE, Way.BASE_INDEX, Way.PLACE, Way.IN_FS, Way.IN_GS),
+    DIRECT: (Way.NEAR, Way.FAR),
+}
+
+
+def has_stencil(handler: Handler) -> bool:
+    """Semantics that regions inline. Left out are those that end a block for good, read the budget or leave native code
+    by themselves, and the vector unit's, which are long."""
+    if stays_out(handler.semantic) or handler.counts or handler.ends == "always":
+        return False
+    if handler.ends == "cc" and handler.semantic.__name__ == "loop":
+        return False  # changes its counter before it is known whether the target has been found
+    effects = inline_effects_of(handler.semantic)
+    return "leave" not in effects.writes and not effects.touched & FLEETING
+
+
+def kind_of(handler: Handler) -> int:
+    if handler.direct:
+        return DIRECT
+    names = handler.semantic.__code__.co_varnames[3 : handler.semantic.__code__.co_argcount]
+    form = dict(zip(names, handler.constants, strict=True)).get("form", MEM)
+    return MEMORY if form == MEM and offset_of in closure_of(handler.semantic) else PLAIN
+
+
+def make(lowering: Lowering, symbols: Mapping[int, str], optimise: Any, target: Any) -> bytes:
+    """The table that `copying.py` reads. `symbols`: the numba function of each handler's semantic."""
+    module = parse("\n".join([primitive_definitions(), *_cold_definitions(), _slow_definitions(lowering)]))
+    for library in inlined_libraries(lowering):
+        module.link_in(weak(library._final_module.clone()))
+    handlers = tables().handlers
+    chosen = {n: h for n, h in enumerate(handlers) if h is not None and n in symbols and has_stencil(h)}
+    texts = [
+        stencil_text(f"{number}_{way.slot}", handler, symbols[number], way)
+        for number, handler in chosen.items()
+        for way in WAYS_OF[kind_of(handler)]
+    ]
+    declared = "\n".join(_declared(lowering, {symbols[n] for n in chosen}))
+    module.link_in(parse("\n".join([declared, JUMP_KNOWN, COMMON, *texts])))
+    _hide(module)
+    optimise(module, target)
+    found = cut(bytes(target.emit_object(module)))
+    kinds = {number: kind_of(handler) for number, handler in chosen.items()}
+    return table(len(handlers), kinds, found)
+
+
+def _cold_definitions() -> tuple[str, str]:
+    """Stencils work on the Cpu record itself, whose registers they index, and on a copy of the Machine's hot fields."""
+    return cold_definition("cpu"), region_cold_definition("machine")
+
+
+def _slow_definitions(lowering: Lowering) -> str:
+    return "\n".join(
+        start_again_text(symbol, compiled)
+        for symbol, compiled in lowering.compiled().items()
+        if REGISTRY[compiled.function].slow
+    )
+
+
+def _declared(lowering: Lowering, symbols: set[str]) -> Iterator[str]:
+    compiled = lowering.compiled()
+    for symbol in sorted(symbols):
+        types = ", ".join("ptr" if k in ("cpu", "machine", "op", "block") else "i64" for k in compiled[symbol].kinds)
+        yield f"declare i32 @{symbol}(ptr, ptr, {types})"
+
+
+def _hide(module: Any) -> None:
+    """All but the stencils becomes part of them or goes."""
+    for item in [*module.functions, *module.global_variables]:
+        if not item.is_declaration and not item.name.startswith(("limosa_t", "llvm.")):
+            item.linkage = "internal"
+    for function in module.functions:
+        if not function.is_declaration and not function.name.startswith("limosa_t"):
+            function.add_function_attribute("alwaysinline")

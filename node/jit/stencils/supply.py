@@ -1,0 +1,23 @@
+"""What a machine needs to copy stencils: their table, and memory for the copies."""
+
+import numpy as np
+
+from node.ia32.processor import Processor
+from node.jit.arena import CodeArena
+
+
+class Supply:
+    """`table`: what `table.py` made. Lives as long as the machine, whose record points here."""
+
+    def __init__(self, processor: Processor, table: bytes, size: int, after: int) -> None:
+        """`size`: bytes for copies; `after`: executions of a block, at most as many as until it is noted."""
+        self._table, self._arena = np.frombuffer(table, np.uint8), CodeArena(size)
+        self._machine = m = processor.machine
+        m.stencils = int(self._table.ctypes.data)
+        m.copies, m.copies_run = self._arena.written_at, self._arena.executed_at
+        m.copies_bytes = size
+        m.copy_at = max(m.glance - after, 0)
+
+    @property
+    def bytes_used(self) -> int:
+        return int(self._machine.copies_used)
