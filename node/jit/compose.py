@@ -16,8 +16,9 @@ from node.jit import dispatch
 from node.jit.lowering import LLVM_NAMES, Lowering, cold_definitions, parse, primitive_definitions
 from node.jit.packed import pack
 from node.jit.semantics_library import LibraryBuilder
+from node.jit.special_handlers import SPECIAL
 from node.jit.stencils.copying import warm
-from node.jit.stencils.making import make
+from node.jit.stencils.making import called_out, make
 from node.jit.target import target_machine
 
 # Functions that Python calls, by name: (function, argument kinds, result)
@@ -84,12 +85,13 @@ def compose(level: str, progress: Progress) -> bytes:
     library = LibraryBuilder(lowering, by_number)
     semantics = library.build(target)
     progress(0.7, "making stencils")
-    stencils = make(lowering, by_number, optimise, target)
+    helpers = [h.symbol for h in library.helpers]
+    stencils = make(lowering, by_number, dispatch.FIRST_HELPER + len(helpers), optimise, target)
     progress(0.75, "linking")
     for code in lowering.libraries:
         whole.link_in(_keeping_all(code._final_module.clone()))
-    parts += [dispatch.table_text(len(handlers)), dispatch.helper_table_text([h.symbol for h in library.helpers])]
-    text = dispatch.SPECIAL + "\n".join(parts)
+    parts += [dispatch.table_text(len(handlers)), dispatch.helper_table_text([*helpers, *called_out(lowering)])]
+    text = SPECIAL + "\n".join(parts)
     declarations = _declarations(text, whole)
     whole.link_in(parse(declarations + text))
     _hide(whole)

@@ -56,4 +56,5 @@ def test_the_translator_changes_nothing_in_a_boot_of_linux(tmp_path: Path, name:
         assert digest(translated) == digest(interpreted), f"after {moment} instructions"
     figures = translated.stats()
     print(figures)
-    assert figures["instructions_translated"] > INSTRUCTIONS // 20, "how much depends on the host"
+    assert figures["copied_bytes"] > 1 << 20
+    assert figures["instructions_translated"] > INSTRUCTIONS // 100, "how much depends on the host"

@@ -8,8 +8,8 @@ from node.jit.regions.formation import Limits
 @dataclass(frozen=True, slots=True)
 class Settings:
     """`copied_after`: executions after which a block's stencils are copied; `glance`: after which its translation is
-    looked for among those that exist; `patience`: after how many more one is made. `forced`: after `patience`, translate
-    at once all that can be reached, in the guest's thread, for tests."""
+    looked for among those that exist; `patience`: after how many more one is made. `forced`: after `patience`,
+    translate at once all that can be reached, in the guest's thread, for tests."""
 
     copied_after: int = 4
     glance: int = 100

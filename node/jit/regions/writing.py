@@ -1,6 +1,6 @@
 """Lines of LLVM text over a region's two private copies: names, loads and stores of fields."""
 
-from node.jit.semantics_library import offset
+from node.jit.record_copies import offset
 
 KINDS = {"c": "cpu", "m": "machine"}  # by the letter that a region's text has for them; %ca and %ma are the copies
 

@@ -14,15 +14,16 @@ from node.ia32.blocks import ENTRY_HANDLER, FALL_HANDLER, block_numbered, handle
 from node.ia32.state import FS, GS, M32, NO_REG, OP_BYTES, SS, Cpu, Machine, Op
 from node.jit.stencils import kinds
 from node.jit.stencils.kinds import DIRECT, ENOUGH, ENTRY, INTERPRETED, MEMORY, WAYS, WIDE_FIELDS, Way
-from node.jitted import inlined, jitted, peek8, peek32, peek64, poke32, poke64
+from node.jitted import inlined, jitted, peek8, peek32, peek64, poke8, poke32, poke64
 
 ROW_BYTES = 8 * (1 + WAYS)
 NUMBER_BEFORE = 16  # bytes before a handler's code stands its number (dispatch.py)
 BASE, BASE_INDEX, PLACE, IN_FS, IN_GS, NEAR, FAR = (
     way.slot for way in (Way.BASE, Way.BASE_INDEX, Way.PLACE, Way.IN_FS, Way.IN_GS, Way.NEAR, Way.FAR)
 )
-COUNT, OPERATION, HANDLER, NEXT, SLOW = (
-    kinds.HOLES.index(hole) for hole in (kinds.COUNT, kinds.OPERATION, kinds.HANDLER, kinds.NEXT, kinds.SLOW)
+COUNT, DONE, OPERATION, HANDLER, HELPERS, NEXT, SLOW = (
+    kinds.HOLES.index(getattr(kinds, hole))
+    for hole in ("COUNT", "DONE", "OPERATION", "HANDLER", "HELPERS", "NEXT", "SLOW")
 )
 DISP_AT, LENGTH_AT = 16, 24  # in an Op: its fields lie in the order of kinds.FIELDS
 NOT_HERE = -1
@@ -93,85 +94,85 @@ def copy_block(m: Machine, number: int) -> None:
     place = block.key & 0xFFF
     ops = block.ops + OP_BYTES
     fall = handler_numbered(m, FALL_HANDLER)
-    aside_bytes = code_bytes(special(m, INTERPRETED))
-    enough_bytes = code_bytes(special(m, ENOUGH))
+    aside_bytes, enough_bytes = code_bytes(special(m, INTERPRETED)), code_bytes(special(m, ENOUGH))
     count = 0
-    size = code_bytes(special(m, ENTRY)) + enough_bytes + aside_bytes
-    while op_at(ops + count * OP_BYTES).handler != fall:
-        stencil = stencil_for(m, op_at(ops + count * OP_BYTES), place)
+    size = code_bytes(special(m, ENTRY)) + enough_bytes
+    ended = 0
+    while ended == 0:
+        e = op_at(ops + count * OP_BYTES)
+        ended = 1 if int(e.handler) == fall else 0
+        stencil = stencil_for(m, e, place)
         size += code_bytes(stencil) if stencil else aside_bytes + enough_bytes
         count += 1
-    if m.copies_used + size + (count + 1) * aside_bytes + 8 > m.copies_bytes:
+    if m.copies_used + size + count * aside_bytes + 8 > m.copies_bytes:
         m.copies_full = 1
         return
     start = m.copies + m.copies_used
-    aside = start + size
-    m.copies_used += size + (count + 1) * aside_bytes
-    _copy_operations(m, block.ops, count, place, start, aside)
-    for i in range(count + 1):
-        _copy(m, aside + i * aside_bytes, special(m, INTERPRETED), ops + i * OP_BYTES, 0, 0)
-    _enter(m, block.ops, count, place, start)
+    m.copies_used += size + count * aside_bytes
+    _copy(m, start, special(m, ENTRY), block.ops, 0, 0)
+    _copy_operations(m, ops, count, place, start + code_bytes(special(m, ENTRY)), start + size)
+    _enter(m, ops, count, place, start + code_bytes(special(m, ENTRY)))
+    op_at(block.ops).handler = start + m.copies_run - m.copies
 
 
 @jitted
-def _copy_operations(m: Machine, entry: int, count: int, place: int, start: int, aside: int) -> None:
-    ops = entry + OP_BYTES
-    aside_bytes = code_bytes(special(m, INTERPRETED))
-    enough = special(m, ENOUGH)
-    at = _copy(m, start, special(m, ENTRY), entry, 0, 0)
+def _copy_operations(m: Machine, ops: int, count: int, place: int, start: int, aside: int) -> None:
+    """Those of the block and FALL, which comes last, from `start` on; and the way aside for each."""
+    aside_stencil = special(m, INTERPRETED)
+    aside_bytes = code_bytes(aside_stencil)
+    at = start
+    since = 0  # the Op in front of which the budget was looked at last
     fresh = 1
     for i in range(count):
-        address = ops + i * OP_BYTES
-        slow = aside + i * aside_bytes
+        address, slow = ops + i * OP_BYTES, aside + i * aside_bytes
         if fresh:
-            at = _copy(m, at, enough, address, slow, _run_length(m, ops, i, count, place))
+            at = _copy(m, at, special(m, ENOUGH), address, slow, _run_length(m, ops, i, count, place))
+            since = i
         stencil = stencil_for(m, op_at(address), place)
         fresh = 0 if stencil else 1
-        at = _copy(m, at, stencil if stencil else special(m, INTERPRETED), address, slow, 0)
-    _copy(m, at, special(m, INTERPRETED), ops + count * OP_BYTES, 0, 0)
+        at = _copy(m, at, stencil if stencil else aside_stencil, address, slow, i - since)
+        _copy(m, slow, aside_stencil, address, 0, i - since)
 
 
 @jitted
 def _run_length(m: Machine, ops: int, first: int, count: int, place: int) -> int:
-    """Instructions from `first` up to and with one that is the interpreter's; beyond the last comes a handler that
-    wants at least one to be left."""
-    i = first
-    while i < count:
-        i += 1
-        if stencil_for(m, op_at(ops + (i - 1) * OP_BYTES), place) == 0:
-            return i - first
-    return count - first + 1
+    """Instructions from `first` up to and with one that is the interpreter's. FALL counts like one: whatever it leads
+    to wants at least one to be left."""
+    for i in range(first, count):
+        if stencil_for(m, op_at(ops + i * OP_BYTES), place) == 0:
+            return i - first + 1
+    return count - first
 
 
 @jitted
-def _enter(m: Machine, entry: int, count: int, place: int, start: int) -> None:
-    """Lead the interpreter into what has been copied: at its beginning, and behind each Op that is the interpreter's.
+def _enter(m: Machine, ops: int, count: int, place: int, start: int) -> None:
+    """Lead the interpreter into what has been copied: at the beginning, and behind each Op that is the interpreter's.
     Afterwards the Ops there have lost their numbers."""
-    ops = entry + OP_BYTES
-    enough = special(m, ENOUGH)
-    at = start + code_bytes(special(m, ENTRY))
-    away = m.copies_run - m.copies
+    at = start
     fresh = 1
     for i in range(count):
         e = op_at(ops + i * OP_BYTES)
         stencil = stencil_for(m, e, place)
         if fresh:
-            e.handler = at + away
-            at += code_bytes(enough)
+            e.handler = at + m.copies_run - m.copies
+            at += code_bytes(special(m, ENOUGH))
         fresh = 0 if stencil else 1
         at += code_bytes(stencil if stencil else special(m, INTERPRETED))
-    op_at(entry).handler = start + away
 
 
 @jitted
-def _copy(m: Machine, at: int, stencil: int, op: int, slow: int, count: int) -> int:
-    """`at`: where to, as it is written; `slow`: the Op's place aside. Returns where the next one comes."""
+def _copy(m: Machine, at: int, stencil: int, op: int, slow: int, number: int) -> int:
+    """`at`: where to, as it is written; `slow`: the Op's way aside; `number`: for COUNT or DONE. Returns where the next
+    one comes."""
     size, holes = peek64(stencil), peek64(stencil + 8)
     code = stencil + 16 + (holes << 3)
-    done = 0
-    while done < size:
-        poke64(at + done, peek64(code + done))
-        done += 8
+    copied = 0
+    while copied + 8 <= size:
+        poke64(at + copied, peek64(code + copied))
+        copied += 8
+    while copied < size:
+        poke8(at + copied, peek8(code + copied))
+        copied += 1
     for i in range(holes):
         hole = peek64(stencil + 16 + (i << 3))
         kind, place = hole >> 32, at + (hole & M32)
@@ -179,12 +180,14 @@ def _copy(m: Machine, at: int, stencil: int, op: int, slow: int, count: int) -> 
             poke32(place, peek32(op + DISP_AT + (kind << 2)))
         elif kind < COUNT:
             poke32(place, peek8(op + LENGTH_AT + kind - WIDE_FIELDS))
-        elif kind == COUNT:
-            poke32(place, count)
+        elif kind < OPERATION:  # COUNT or DONE
+            poke32(place, number)
         elif kind == OPERATION:
             poke64(place, op)
         elif kind == HANDLER:
             poke64(place, int(op_at(op).handler))
+        elif kind == HELPERS:
+            poke64(place, m.helpers)
         elif kind == NEXT:
             poke32(place, (at + size - place - 4) & M32)
         elif kind == SLOW:

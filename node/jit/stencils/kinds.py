@@ -5,11 +5,13 @@ from enum import Enum
 # Holes by number in a stencil's list: an Op's fields (the first WIDE_FIELDS of 4 bytes, the others of 1), then the rest
 FIELDS = ("disp", "imm", "length", "at", "a", "b", "base", "index", "scale", "seg")
 COUNT = "count"  # instructions for which the budget must be enough, 4 bytes
+DONE = "done"  # instructions executed since the budget was looked at, 4 bytes
 OPERATION = "operation"  # address of the Op
 HANDLER = "handler"  # address of the interpreter's handler for it
+HELPERS = "helpers"  # address of the table of helpers
 NEXT = "next"  # the stencil copied behind this one, relative
 SLOW = "slow"  # the way to the interpreter's handler for this Op, relative
-HOLES = (*FIELDS, COUNT, OPERATION, HANDLER, NEXT, SLOW)
+HOLES = (*FIELDS, COUNT, DONE, OPERATION, HANDLER, HELPERS, NEXT, SLOW)
 WIDE_FIELDS = 2
 
 

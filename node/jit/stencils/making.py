@@ -5,14 +5,14 @@ from typing import Any
 
 from node.ia32.encodings import Handler, tables
 from node.ia32.operands import MEM, offset_of
-from node.jit.dispatch import JUMP_KNOWN
 from node.jit.hot_fields import FLEETING, closure_of, inline_effects_of
-from node.jit.lowering import Lowering, cold_definition, parse, primitive_definitions
+from node.jit.lowering import LLVM_NAMES, Lowering, cold_definition, parse, primitive_definitions
 from node.jit.semantics_library import inlined_libraries, region_cold_definition, start_again_text, stays_out, weak
+from node.jit.special_handlers import JUMP_KNOWN
 from node.jit.stencils.cutting import cut
 from node.jit.stencils.kinds import DIRECT, MEMORY, PLAIN, Way
 from node.jit.stencils.table import table
-from node.jit.stencils.text import COMMON, stencil_text
+from node.jit.stencils.text import COMMON, call_out_text, stencil_text
 from node.jitted import REGISTRY
 
 WAYS_OF = {
@@ -41,10 +41,20 @@ def kind_of(handler: Handler) -> int:
     return MEMORY if form == MEM and offset_of in closure_of(handler.semantic) else PLAIN
 
 
-def make(lowering: Lowering, symbols: Mapping[int, str], optimise: Any, target: Any) -> bytes:
-    """The table that `copying.py` reads. `symbols`: the numba function of each handler's semantic."""
-    module = parse("\n".join([primitive_definitions(), *_cold_definitions(), _slow_definitions(lowering)]))
-    for library in inlined_libraries(lowering):
+def called_out(lowering: Lowering) -> list[str]:
+    """Symbols of the functions that stencils call in the interpreter: what is seldom asked of the flags, and long."""
+    return [s for s, compiled in lowering.compiled().items() if REGISTRY[compiled.function].fold]
+
+
+def make(lowering: Lowering, symbols: Mapping[int, str], first_helper: int, optimise: Any, target: Any) -> bytes:
+    """The table that `copying.py` reads. `symbols`: the numba function of each handler's semantic; `first_helper`: the
+    number of the first of `called_out` in the table of helpers."""
+    outside = called_out(lowering)
+    definitions = [primitive_definitions(), *_cold_definitions(), *_slow_definitions(lowering)]
+    for number, symbol in enumerate(outside, first_helper):
+        definitions.append(call_out_text(symbol, ("ptr", "ptr", *_types(lowering, symbol)), number))
+    module = parse("\n".join(definitions))
+    for library in inlined_libraries(lowering, without=outside):
         module.link_in(weak(library._final_module.clone()))
     handlers = tables().handlers
     chosen = {n: h for n, h in enumerate(handlers) if h is not None and n in symbols and has_stencil(h)}
@@ -67,19 +77,19 @@ def _cold_definitions() -> tuple[str, str]:
     return cold_definition("cpu"), region_cold_definition("machine")
 
 
-def _slow_definitions(lowering: Lowering) -> str:
-    return "\n".join(
-        start_again_text(symbol, compiled)
-        for symbol, compiled in lowering.compiled().items()
-        if REGISTRY[compiled.function].slow
-    )
+def _slow_definitions(lowering: Lowering) -> Iterator[str]:
+    for symbol, compiled in lowering.compiled().items():
+        if REGISTRY[compiled.function].slow:
+            yield start_again_text(symbol, compiled)
+
+
+def _types(lowering: Lowering, symbol: str) -> list[str]:
+    return [LLVM_NAMES.get(kind, kind) for kind in lowering.compiled()[symbol].kinds]
 
 
 def _declared(lowering: Lowering, symbols: set[str]) -> Iterator[str]:
-    compiled = lowering.compiled()
     for symbol in sorted(symbols):
-        types = ", ".join("ptr" if k in ("cpu", "machine", "op", "block") else "i64" for k in compiled[symbol].kinds)
-        yield f"declare i32 @{symbol}(ptr, ptr, {types})"
+        yield f"declare i32 @{symbol}(ptr, ptr, {', '.join(_types(lowering, symbol))})"
 
 
 def _hide(module: Any) -> None:

@@ -12,7 +12,7 @@ Xu and Kjolstad, "Copy-and-Patch Compilation", OOPSLA 2021, is where the method 
 
 from collections.abc import Sequence
 
-from node.ia32.blocks import DEAD_HANDLER
+from node.ia32.blocks import DEAD_HANDLER, FALL_HANDLER
 from node.ia32.encodings import Handler
 from node.ia32.state import (
     CS,
@@ -30,12 +30,13 @@ from node.ia32.state import (
     OP_BYTES,
     SS,
 )
-from node.jit.dispatch import COUNTDOWN, EIP, GO_ON, LEFT, LINK, MODE, NOTED
+from node.jit.dispatch import EIP, GO_ON, LEFT, LINK, MODE, NOTED
 from node.jit.hot_fields import FLEETING, HOT
-from node.jit.semantics_library import NARROW_RANGE_TEXT, REAL, fetch_text, offset
-from node.jit.stencils.kinds import COUNT, FIELDS, HANDLER, OPERATION, Way
+from node.jit.record_copies import NARROW_RANGE_TEXT, REAL, fetch_text, offset
+from node.jit.special_handlers import COUNTDOWN
+from node.jit.stencils.kinds import COUNT, DONE, FIELDS, HANDLER, HELPERS, OPERATION, Way
 
-HANDLERS, HELPERS = offset("machine", "handlers"), offset("machine", "helpers")
+HANDLERS_AT, HELPERS_AT = offset("machine", "handlers"), offset("machine", "helpers")
 SIGNATURE = "(ptr noalias %c, ptr noalias %m, ptr %x, i64 %n)"
 DECLARATIONS = """
 declare void @llvm.assume(i1)
@@ -45,7 +46,7 @@ attributes #9 = { nounwind optsize "no-jump-tables"="true" }
 !0 = !{!"branch_weights", i32 1, i32 2000}
 !1 = !{!"branch_weights", i32 2000, i32 1}
 """
-NEXT = "  musttail call tailcc void @limosa_next(ptr %c, ptr %m, ptr poison, i64 {left})\n  ret void"
+NEXT = "  musttail call tailcc void @limosa_next(ptr %c, ptr %m, ptr poison, i64 %n)\n  ret void"
 SLOW = "  musttail call tailcc void @limosa_slow(ptr %c, ptr %m, ptr poison, i64 %n)\n  ret void"
 
 
@@ -58,6 +59,15 @@ def hole(name: str, kind: str, below: int = 1 << 32) -> str:
 
 def wide_hole(name: str, kind: str) -> str:
     return f'  %{name} = call ptr asm "movabsq $$limosa_hole_{kind}, $0", "=r"() nounwind memory(none)'
+
+
+def call_out_text(symbol: str, types: Sequence[str], number: int) -> str:
+    """A function that stencils call in the interpreter, number `number` in the table of helpers; seldom."""
+    names = [f"%{i}" for i in range(len(types))]
+    declared = ", ".join(f"{t} {n}" for t, n in zip(types, names, strict=True))
+    lines = [f"define i32 @{symbol}({declared}) alwaysinline nounwind {{", "entry:", wide_hole("hs", HELPERS)]
+    lines += [f"  %fp = getelementptr ptr, ptr %hs, i64 {number}", "  %f = load ptr, ptr %fp"]
+    return "\n".join([*lines, f"  %s = call i32 %f({declared}) cold", "  ret i32 %s", "}"])
 
 
 def _function(name: str, lines: Sequence[str]) -> str:
@@ -83,13 +93,13 @@ ENTRY = _function(
         "  %hot = icmp eq i32 %k1, 0",
         "  br i1 %hot, label %noted, label %go, !prof !0",
         "noted:",
-        *_field("m", "hs", HELPERS, "ptr"),
+        *_field("m", "hs", HELPERS_AT, "ptr"),
         f"  %fp = getelementptr ptr, ptr %hs, i64 {NOTED}",
         "  %f = load ptr, ptr %fp",
         "  musttail call tailcc void %f(ptr %c, ptr %m, ptr %e, i64 %n)",
         "  ret void",
         "go:",
-        NEXT.format(left="%n"),
+        NEXT,
     ],
 )
 ENOUGH = _function(
@@ -103,7 +113,7 @@ ENOUGH = _function(
         "  %both = and i1 %fit, %enough",
         "  br i1 %both, label %go, label %slow, !prof !1",
         "go:",
-        NEXT.format(left="%n"),
+        NEXT,
         "slow:",
         SLOW,
     ],
@@ -113,8 +123,33 @@ INTERPRETED = _function(
     [
         wide_hole("e", OPERATION),
         wide_hole("h", HANDLER),
-        "  musttail call tailcc void %h(ptr %c, ptr %m, ptr %e, i64 %n)",
+        hole("done", DONE),
+        "  %n1 = sub i64 %n, %done",
+        "  musttail call tailcc void %h(ptr %c, ptr %m, ptr %e, i64 %n1)",
         "  ret void",
+    ],
+)
+FALL = _function(
+    f"{FALL_HANDLER}_0",
+    [
+        wide_hole("e", OPERATION),
+        *_field("e", "link", LINK),
+        "  %linked = icmp ne i64 %link, 0",
+        "  br i1 %linked, label %follow, label %slow, !prof !1",
+        "follow:",
+        *_field("c", "eip", EIP),
+        hole("at", "at", 256),
+        "  %sum = add i64 %eip, %at",
+        f"  %after = and i64 %sum, {M32}",
+        "  store i64 %after, ptr %eipp",
+        hole("done", DONE),
+        "  %n1 = sub i64 %n, %done",
+        "  %to = inttoptr i64 %link to ptr",
+        "  %h = load ptr, ptr %to",
+        "  musttail call tailcc void %h(ptr %c, ptr %m, ptr %to, i64 %n1)",
+        "  ret void",
+        "slow:",
+        SLOW,
     ],
 )
 
@@ -190,16 +225,17 @@ def _cpu_facts() -> list[str]:
 
 
 def _behind(handler: Handler, way: Way) -> list[str]:
-    lines = ["  %n1 = sub i64 %n, 1"]
     if not handler.ends:
-        return [*lines, NEXT.format(left="%n1")]
+        return [NEXT]
+    lines = []
     if handler.ends == "cc":
         lines += ["  %t = load i64, ptr %ret", "  %yes = icmp ne i64 %t, 0"]
-        lines += ["  br i1 %yes, label %taken, label %next", "next:", NEXT.format(left="%n1"), "taken:"]
+        lines += ["  br i1 %yes, label %taken, label %next", "next:", NEXT, "taken:"]
     if handler.ends == "cc" and way is Way.NEAR:
         lines += [wide_hole("e", OPERATION), *_field("e", "link", LINK)]
         lines += ["  %linked = icmp ne i64 %link, 0", "  br i1 %linked, label %follow, label %undo, !prof !1"]
         lines += ["undo:", "  store i64 %before, ptr %beforep", "  br label %slow", "follow:"]
+    lines += [hole("done", DONE), "  %n0 = sub i64 %n, %done", "  %n1 = sub i64 %n0, 1"]
     lines += ["  %over = icmp eq i64 %n1, 0", "  br i1 %over, label %pause, label %chain, !prof !0"]
     lines += ["pause:", f"  %leftp = getelementptr i8, ptr %m, i64 {LEFT}", "  store i64 0, ptr %leftp", "  ret void"]
     lines += ["chain:"]
@@ -213,13 +249,13 @@ def _elsewhere() -> list[str]:
     """Where c.eip leads, if that has been found before."""
     lines = ["  %a = call i64 @limosa_jump_known(ptr %c, ptr %m)", "  %known = icmp ne i64 %a, 0"]
     lines += ["  br i1 %known, label %hit, label %search, !prof !1", "hit:", "  %to = inttoptr i64 %a to ptr"]
-    lines += ["  %h = load ptr, ptr %to", *_field("m", "all", HANDLERS, "ptr")]
+    lines += ["  %h = load ptr, ptr %to", *_field("m", "all", HANDLERS_AT, "ptr")]
     lines += [f"  %deadp = getelementptr ptr, ptr %all, i64 {DEAD_HANDLER}", "  %dead = load ptr, ptr %deadp"]
     lines += ["  %gone = icmp eq ptr %h, %dead", "  br i1 %gone, label %search, label %alive, !prof !0", "alive:"]
     lines += ["  musttail call tailcc void %h(ptr %c, ptr %m, ptr %to, i64 %n1)", "  ret void", "search:"]
-    lines += [*_field("m", "hs", HELPERS, "ptr"), f"  %fp = getelementptr ptr, ptr %hs, i64 {GO_ON}"]
+    lines += [*_field("m", "hs", HELPERS_AT, "ptr"), f"  %fp = getelementptr ptr, ptr %hs, i64 {GO_ON}"]
     lines += ["  %f = load ptr, ptr %fp", "  musttail call tailcc void %f(ptr %c, ptr %m, ptr poison, i64 %n1)"]
     return [*lines, "  ret void"]
 
 
-COMMON = "\n".join([DECLARATIONS, NARROW_RANGE_TEXT, ENTRY, ENOUGH, INTERPRETED])
+COMMON = "\n".join([DECLARATIONS, NARROW_RANGE_TEXT, ENTRY, ENOUGH, INTERPRETED, FALL])
