@@ -1,4 +1,4 @@
-"""What is no instruction, as LLVM text beside the handlers (`dispatch.py`): a block's first Op and what comes behind its
+"""What is no instruction, as LLVM text beside the handlers (`dispatch.py`): a block's first Op and what comes after its
 last, the way to where c.eip leads, and `execute` itself.
 """
 

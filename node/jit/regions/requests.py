@@ -1,7 +1,8 @@
 """Blocks whose translation is wanted: first those to be looked for among what exists, then the hottest, as time allows.
 
 The guest's thread adds, the translator's takes; each waits for nothing but the other's few instructions under the lock.
-Nobody polls: the guest's thread wakes the other when its progress has made something possible.
+The guest's thread wakes the other when its progress has made something possible; while it rests, and hot blocks wait,
+the other looks at the clock.
 """
 
 import threading
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 from node.jit.regions.settings import Figures, Settings
 
+LOOK_EVERY_S = 0.05
 AT_ONCE = 8  # taken between looks at the heat of all that wait
 
 
@@ -23,9 +25,12 @@ class Request:
 
 
 class Requests:
-    def __init__(self, settings: Settings, figures: Figures, heat: Callable[[int], int]) -> None:
+    def __init__(
+        self, settings: Settings, figures: Figures, heat: Callable[[int], int], monotonic_ns: Callable[[], int]
+    ) -> None:
         """`heat`: how often the block with a key has been executed; 0: it is dead."""
-        self._settings, self._figures, self._heat = settings, figures, heat
+        self._settings, self._figures, self._heat, self._monotonic_ns = settings, figures, heat, monotonic_ns
+        self._begun_ns = monotonic_ns()
         self._wanted = threading.Condition()
         self._warm: deque[Request] = deque()
         self._hot: dict[int, Request] = {}
@@ -56,7 +61,7 @@ class Requests:
     def wait(self) -> Request:
         with self._wanted:
             while not self._is_possible():
-                self._wanted.wait()
+                self._wanted.wait(LOOK_EVERY_S if self._hot else None)
             return self._warm.popleft() if self._warm else self._take_hottest()
 
     def _take_hottest(self) -> Request:
@@ -69,6 +74,8 @@ class Requests:
         return bool(self._warm) or (bool(self._hot) and not self._is_spent())
 
     def _is_spent(self) -> bool:
-        """Whether translating has had its share of time for now."""
-        allowed = self._settings.head_start_ns + int(self._guest_ns * self._settings.share)
-        return self._figures.translating_ns > allowed
+        """Whether translating has had its share of time for now: of the guest's, and of what neither has used."""
+        used = self._figures.translating_ns
+        idle = max(0, self._monotonic_ns() - self._begun_ns - self._guest_ns - used)
+        shares = self._settings.share * self._guest_ns + self._settings.idle_share * idle
+        return used > self._settings.head_start_ns + int(shares)

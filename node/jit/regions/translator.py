@@ -70,7 +70,9 @@ class Translator:
         self._decoder = Decoder(natives.decode, processor.machine.encodings)
         self._catalogue = Catalogue(store)
         self._known: dict[str, Translation] = {}
-        self._requests = Requests(settings, self.figures, lambda key: natives.heat(processor.machine_address, key))
+        self._requests = Requests(
+            settings, self.figures, lambda key: natives.heat(processor.machine_address, key), time.monotonic_ns
+        )
         self._finished: deque[Finished] = deque()
         self._installation = Installation(
             processor, natives.lookup, natives.add_piece, settings.code_bytes, self.figures
