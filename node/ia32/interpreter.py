@@ -17,7 +17,6 @@ from node.ia32.exceptions import HOLD_TRAPS, debug_trap, deliver_interrupt, deli
 from node.ia32.faults import AGAIN, undefined
 from node.ia32.fetch import find, is_full
 from node.ia32.host_sse import float_control, set_float_control
-from node.ia32.semantics.strings import move_bytes
 from node.ia32.semantics.vector_state import adopt, collect
 from node.ia32.state import (
     ATTR_D,
@@ -39,6 +38,7 @@ from node.ia32.state import (
     Machine,
     Op,
 )
+from node.ia32.string_bulk import move_bytes
 from node.jitted import inlined, jitted, primitive
 
 

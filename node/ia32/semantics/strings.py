@@ -1,21 +1,15 @@
 """MOVS CMPS STOS LODS SCAS, with REP prefixes (SDM 2B REP).
 
 Each iteration counts as one instruction and commits its registers, so a fault, an interrupt or the end of the budget
-between
-iterations leaves a state from which the same instruction goes on. Iterations of MOVS and STOS that stay within pages
-known to
-the TLB are done in bulk.
+between iterations leaves a state from which the same instruction goes on. Iterations that stay within pages known to
+the TLB are done in bulk (`string_bulk.py`).
 """
 
-import ctypes
-
-from node.ia32.access import peek, poke
 from node.ia32.flags import string_step, zero
 from node.ia32.operands import get_reg, load_seg, set_reg, store_seg
 from node.ia32.rows import SIZE, Row
 from node.ia32.semantics.alu import CMP_, combine
 from node.ia32.state import (
-    DF,
     EAX,
     ECX,
     EDI,
@@ -30,8 +24,8 @@ from node.ia32.state import (
     Machine,
     Op,
 )
-from node.ia32.tlb import entry_of
-from node.jitted import inlined, jitted, primitive
+from node.ia32.string_bulk import compare_bulk, copy_bulk, fill_bulk, scan_bulk
+from node.jitted import inlined, jitted
 
 MOVS_, CMPS_, STOS_, LODS_, SCAS_ = range(5)
 
@@ -98,9 +92,7 @@ def repeated(c: Cpu, m: Machine, e: Op, kind: int, size: int) -> None:
         until = 0 if int(e.seg) & REP else 1
     done = 0
     while c.gpr[ECX] & mask and m.left - done > 0 and m.leave == 0:
-        count = (
-            bulk(c, m, e, kind, size, min(c.gpr[ECX] & mask, m.left - done)) if kind == MOVS_ or kind == STOS_ else 0
-        )
+        count = in_bulk(c, m, e, kind, size, until, min(c.gpr[ECX] & mask, m.left - done))
         if count == 0:
             once(c, m, e, kind, size)
             if m.fault:
@@ -114,6 +106,20 @@ def repeated(c: Cpu, m: Machine, e: Op, kind: int, size: int) -> None:
     settle(m, done, finished)
     if not finished:
         c.flags |= RF  # an interrupt or trap between iterations pushes it (SDM 3B 17.3.1.1)
+
+
+@inlined
+def in_bulk(c: Cpu, m: Machine, e: Op, kind: int, size: int, until: int, most: int) -> int:
+    """Iterations, `most` at most, that have been done at once; 0: the next one must be done by itself."""
+    if kind == MOVS_:
+        return copy_bulk(c, m, e, size, most)
+    if kind == STOS_:
+        return fill_bulk(c, m, e, size, most)
+    if kind == SCAS_:
+        return scan_bulk(c, m, e, size, until, most)
+    if kind == CMPS_:
+        return compare_bulk(c, m, e, size, until, most)
+    return 0
 
 
 @inlined
@@ -132,54 +138,6 @@ def settle(m: Machine, done: int, finished: bool) -> None:
         m.leave = LEAVE_EXIT
     elif done:
         m.left -= done - 1
-
-
-@primitive(
-    arguments=("i64", "i64", "i64"),
-    result="void",
-    llvm="%d = inttoptr i64 %0 to ptr\n%s = inttoptr i64 %1 to ptr\n"
-    "call void @llvm.memmove.p0.p0.i64(ptr %d, ptr %s, i64 %2, i1 false)\nret void",
-)
-def move_bytes(target: int, source: int, count: int) -> None:
-    """memmove between addresses of this process."""
-    ctypes.memmove(int(target), int(source), int(count))
-
-
-@jitted
-def bulk(c: Cpu, m: Machine, e: Op, kind: int, size: int, most: int) -> int:
-    """Iterations of a forward MOVS or STOS that touch one page each side, through the TLB; 0 if it must be done
-    singly."""
-    mask = address_mask(e)
-    seg = int(e.seg) & 7
-    if c.flags & DF or mask != M32 or m.seg_ok[ES] & 2 == 0:
-        return 0
-    to = (c.base[ES] + c.gpr[EDI]) & M32
-    entry = entry_of(m, to)
-    count = min(most, (4096 - (to & 0xFFF)) // size)
-    if entry & m.need_write == 0 or count == 0:
-        return 0
-    target = m.ram + (entry & ~0xFFF) + (to & 0xFFF)
-    if kind == STOS_:
-        value = get_reg(c, EAX, size)
-        for i in range(count):
-            poke(target + i * size, size, value)
-    else:
-        if m.seg_ok[seg] & 1 == 0:
-            return 0
-        start = (c.base[seg] + c.gpr[ESI]) & M32
-        entry = entry_of(m, start)
-        count = min(count, (4096 - (start & 0xFFF)) // size)
-        if entry & m.need_read == 0 or count == 0:
-            return 0
-        source = m.ram + (entry & ~0xFFF) + (start & 0xFFF)
-        if target <= source or target >= source + count * size:
-            move_bytes(target, source, count * size)
-        else:  # overlapping upwards: each iteration sees what the ones before it wrote
-            for i in range(count):
-                poke(target + i * size, size, peek(source + i * size, size))
-        c.gpr[ESI] = (c.gpr[ESI] + count * size) & M32
-    c.gpr[EDI] = (c.gpr[EDI] + count * size) & M32
-    return count
 
 
 def _rows() -> list[Row]:
