@@ -1,5 +1,5 @@
 """Many iterations of a forward MOVS, STOS, SCAS or CMPS with REP at once: those that touch one page each side, which
-the TLB knows. Each function returns how many it has done; 0 if the next one must be done by itself. ECX is the caller's.
+the TLB knows. Each function returns how many it has done; 0 if the next must be done by itself. ECX is the caller's.
 """
 
 import ctypes
