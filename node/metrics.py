@@ -95,6 +95,13 @@ VM_ROWS = (
     VmRow(
         G, "limosa_vm_code_cache_bytes", "Translated code it holds.", lambda i: i.counters.get("code_cache_bytes", 0)
     ),
+    VmRow(G, "limosa_vm_copied_code_bytes", "Code copied from stencils.", lambda i: i.counters.get("copied_bytes", 0)),
+    VmRow(
+        G,
+        "limosa_vm_translation_longest_pause_seconds",
+        "The longest time for which the guest stood still to have translations ordered and installed.",
+        lambda i: i.counters.get("translation_longest_pause_us", 0) / 1e6,
+    ),
     VmRow(C, "limosa_vm_cpu_seconds_total", "Host processor time of its process.", lambda i: i.cpu_ns / 1e9),
     VmRow(G, "limosa_vm_resident_bytes", "Host memory of its process.", lambda i: i.resident_bytes),
     VmRow(

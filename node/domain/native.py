@@ -4,6 +4,7 @@ The only file of a node in which hosting meets emulation. It is also where guest
 handed the host's monotonic clock here, and nothing below reads one.
 """
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from node.vmm.machine import Machine, MachineConfig, MachineError
 from node.vmm.thread import MachineThread
 from protos.common_pb2 import VmSpec
 
+SWITCH_S = 0.001  # the guest's thread, coming back from native code, waits no longer for the translator's
 REHEARSAL_BYTES = 8 << 20
 REHEARSAL_INSTRUCTIONS = 10_000
 VIRTUAL_EPOCH_UNIX_NS = 1_767_225_600 * 1_000_000_000  # 2026-01-01: what the RTC shows when a virtual clock begins
@@ -40,6 +42,7 @@ class NativeMachinery:
         self._rehearse()
         if self._translate:  # not in the rehearsal: a translator has a thread, and memory that no fork may share
             self._engine.translate(Settings())
+            sys.setswitchinterval(SWITCH_S)
 
     def _rehearse(self) -> None:
         """Build, run and save a machine once: what happens at a first time only (in Python, numpy, the linker) is then

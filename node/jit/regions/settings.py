@@ -36,3 +36,4 @@ class Figures:
     dropped: int = 0  # requests, the queue being full
     emptied: int = 0
     translating_ns: int = 0  # CPU time
+    longest_pause_ns: int = 0  # for which the guest's thread did the translator's work between two stretches

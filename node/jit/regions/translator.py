@@ -89,25 +89,30 @@ class Translator:
 
     def between_stretches(self) -> None:
         """In the guest's thread, while no guest instruction executes."""
+        begun = time.monotonic_ns()
         if self._machine.notes_used:
             self._order(self._take_notes())
         self._requests.guest_at(time.thread_time_ns())
         for _ in range(min(len(self._finished), INSTALLED_AT_ONCE)):
             if not self._installation.install(self._finished.popleft()):
                 self._known.clear()
+        self.figures.longest_pause_ns = max(self.figures.longest_pause_ns, time.monotonic_ns() - begun)
 
     def stats(self) -> dict[str, int]:
         f = self.figures
+        found = f.loaded + f.reused
         return {
             "instructions_translated": int(self._machine.translated),
             "regions_compiled": f.compiled,
             "regions_from_disk": f.loaded,
             "regions_reused": f.reused,
+            "regions_found_percent": 100 * found // max(1, found + f.compiled),
             "regions_refused": f.refused,
             "regions_installed": f.installed,
             "regions_stale": f.stale,
             "translation_requests_dropped": f.dropped,
             "translation_ms": f.translating_ns // 1_000_000,
+            "translation_longest_pause_us": f.longest_pause_ns // 1000,
             "code_cache_bytes": self._installation.bytes_used,
             "code_cache_emptied": f.emptied,
             "copied_bytes": self._supply.bytes_used,
