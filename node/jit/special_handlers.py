@@ -6,10 +6,14 @@ from node.ia32.blocks import DEAD_HANDLER, ENTRY_HANDLER, FALL_HANDLER, JUMP_BYT
 from node.ia32.state import CPU, CS, M32, MACHINE, OP, OP_BYTES
 from node.jit.dispatch import EIP, FOLLOW, LEFT, MODE, SIGNATURE, handler_name, numbered
 
-JUMPS_AT, TLB, OPS, COPY_AT = (MACHINE.fields[f][1] for f in ("jumps", "tlb", "ops", "copy_at"))  # type: ignore[index]
+JUMPS_AT, TLB, OPS, HANDLERS, COPY_AT = (
+    MACHINE.fields[f][1]  # type: ignore[index]
+    for f in ("jumps", "tlb", "ops", "handlers", "copy_at")
+)
 CODE_BASE = CPU.fields["base"][1] + 8 * CS  # type: ignore[index]
 COUNTDOWN = OP.fields["disp"][1]  # type: ignore[index]
 
+# The Op that c.eip leads to, as far as it has been found before and is not dead; 0: it must be looked for
 JUMP_KNOWN = f"""
 define internal i64 @limosa_jump_known(ptr %c, ptr %m) alwaysinline {{
   %bp = getelementptr i8, ptr %c, i64 {CODE_BASE}
@@ -45,8 +49,20 @@ define internal i64 @limosa_jump_known(ptr %c, ptr %m) alwaysinline {{
   %b1 = and i1 %same, %also
   %b2 = and i1 %still, %some
   %b = and i1 %b1, %b2
-  %found = select i1 %b, i64 %op, i64 0
-  ret i64 %found
+  br i1 %b, label %known, label %none, !prof !1
+known:
+  %o = inttoptr i64 %op to ptr
+  %h = load ptr, ptr %o
+  %hp = getelementptr i8, ptr %m, i64 {HANDLERS}
+  %handlers = load ptr, ptr %hp
+  %dp = getelementptr ptr, ptr %handlers, i64 {DEAD_HANDLER}
+  %dead = load ptr, ptr %dp
+  %alive = icmp ne ptr %h, %dead
+  br i1 %alive, label %hit, label %none, !prof !1
+hit:
+  ret i64 %op
+none:
+  ret i64 0
 }}
 """
 
@@ -56,12 +72,7 @@ SPECIAL = f"""
 define internal i64 @limosa_jump(ptr %c, ptr %m) alwaysinline {{
   %op = call i64 @limosa_jump_known(ptr %c, ptr %m)
   %b = icmp ne i64 %op, 0
-  br i1 %b, label %known, label %slow, !prof !1
-known:
-  %o = inttoptr i64 %op to ptr
-  %h = load ptr, ptr %o
-  %dead = icmp eq ptr %h, @{handler_name(DEAD_HANDLER)}
-  br i1 %dead, label %slow, label %hit, !prof !0
+  br i1 %b, label %hit, label %slow, !prof !1
 hit:
   ret i64 %op
 slow:

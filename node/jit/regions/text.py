@@ -21,6 +21,7 @@ from node.jit.record_copies import HELPERS, NARROW_RANGE_TEXT, REAL, fetch_text,
 from node.jit.regions.shape import PAGE, Block, Instruction, Shape
 from node.jit.regions.writing import KINDS, Lines
 from node.jit.semantics_library import START_AGAIN
+from node.jit.special_handlers import JUMP_KNOWN
 
 NAME = "limosa_region"
 OPERANDS_AT = OP.fields["disp"][1]  # type: ignore[index]
@@ -71,7 +72,7 @@ class RegionText:
         used = sorted({i.handler for b in self._shape.blocks for i in b.instructions})
         head = f"define tailcc void @{NAME}(ptr noalias %c, ptr noalias %m, ptr %e, i64 %n) #0 {{"
         semantics = [self._library[1 + number] for number in used]
-        parts = [self._library[0], *semantics, *self._constants, head, *self._out.lines, "}", FRAME]
+        parts = [self._library[0], JUMP_KNOWN, *semantics, *self._constants, head, *self._out.lines, "}", FRAME]
         return "\n".join(parts)
 
     def _entry(self) -> None:
@@ -297,25 +298,31 @@ class RegionText:
         out.branch(leaves, "settle", "on", RARE)
         out.label("on")
         slot, known = out.value("load ptr, ptr %slot, align 8"), out.value("load ptr, ptr %next, align 8")
-        some, enough = out.value(f"icmp ne ptr {known}, null"), out.value(f"icmp ne i64 {left}, 0")
-        out.branch(out.value(f"and i1 {some}, {enough}"), "known", "unknown", OFTEN)
-        out.label("unknown")
-        unlinkable = out.value(f"icmp eq ptr {slot}, null")
-        number = out.value(f"select i1 {unlinkable}, i64 {GO_ON}, i64 {GO_ON_LINKED}")
-        search = self._helper(number)
-        out.add("  br label %tail")
+        out.branch(out.value(f"icmp eq i64 {left}, 0"), "search", "run", RARE)
+        out.label("run")
+        out.branch(out.value(f"icmp ne ptr {known}, null"), "known", "unknown", OFTEN)
         out.label("known")
-        handler = out.value(f"load ptr, ptr {known}, align 8")
-        out.add("  br label %tail")
-        out.label("tail")
-        target = out.value(f"phi ptr [ {search}, %unknown ], [ {handler}, %known ]")
-        op = out.value(f"phi ptr [ {slot}, %unknown ], [ {known}, %known ]")
-        out.add(f"  musttail call tailcc void {target}(ptr %c, ptr %m, ptr {op}, i64 {left})", "  ret void")
+        self._tail(out.value(f"load ptr, ptr {known}, align 8"), known, left)
+        out.label("unknown")
+        out.branch(out.value(f"icmp eq ptr {slot}, null"), "far", "unlinked", OFTEN)
+        out.label("far")  # looked up here, and not in one place for all regions, whose jump no host foresees
+        found = out.value("call i64 @limosa_jump_known(ptr %c, ptr %m)")
+        out.branch(out.value(f"icmp eq i64 {found}, 0"), "search", "found", RARE)
+        out.label("found")
+        op = out.value(f"inttoptr i64 {found} to ptr")
+        self._tail(out.value(f"load ptr, ptr {op}, align 8"), op, left)
+        out.label("search")
+        self._tail(self._helper(GO_ON), slot, left)
+        out.label("unlinked")
+        self._tail(self._helper(GO_ON_LINKED), slot, left)
         out.label("settle")
         out.store("m", "left", left, record="%m")
         at, length, ended = (out.value(f"load i64, ptr %{name}, align 8") for name in ("at", "length", "ended"))
         settle = self._helper(SETTLE_AT)
         out.add(f"  call void {settle}(ptr %c, ptr %m, i64 {at}, i64 {length}, i64 {ended}) cold", "  ret void")
+
+    def _tail(self, handler: str, op: str, left: str) -> None:
+        self._out.add(f"  musttail call tailcc void {handler}(ptr %c, ptr %m, ptr {op}, i64 {left})", "  ret void")
 
 
 def handler_of(instruction: Instruction) -> Handler:

@@ -12,7 +12,7 @@ Xu and Kjolstad, "Copy-and-Patch Compilation", OOPSLA 2021, is where the method 
 
 from collections.abc import Sequence
 
-from node.ia32.blocks import DEAD_HANDLER, FALL_HANDLER
+from node.ia32.blocks import FALL_HANDLER
 from node.ia32.encodings import Handler
 from node.ia32.state import (
     CS,
@@ -36,7 +36,7 @@ from node.jit.record_copies import NARROW_RANGE_TEXT, REAL, fetch_text, offset
 from node.jit.special_handlers import COUNTDOWN
 from node.jit.stencils.kinds import COUNT, DONE, FIELDS, HANDLER, HELPERS, OPERATION, Way
 
-HANDLERS_AT, HELPERS_AT = offset("machine", "handlers"), offset("machine", "helpers")
+HELPERS_AT = offset("machine", "helpers")
 SIGNATURE = "(ptr noalias %c, ptr noalias %m, ptr %x, i64 %n)"
 DECLARATIONS = """
 declare void @llvm.assume(i1)
@@ -249,13 +249,10 @@ def _elsewhere() -> list[str]:
     """Where c.eip leads, if that has been found before."""
     lines = ["  %a = call i64 @limosa_jump_known(ptr %c, ptr %m)", "  %known = icmp ne i64 %a, 0"]
     lines += ["  br i1 %known, label %hit, label %search, !prof !1", "hit:", "  %to = inttoptr i64 %a to ptr"]
-    lines += ["  %h = load ptr, ptr %to", *_field("m", "all", HANDLERS_AT, "ptr")]
-    lines += [f"  %deadp = getelementptr ptr, ptr %all, i64 {DEAD_HANDLER}", "  %dead = load ptr, ptr %deadp"]
-    lines += ["  %gone = icmp eq ptr %h, %dead", "  br i1 %gone, label %search, label %alive, !prof !0", "alive:"]
-    lines += ["  musttail call tailcc void %h(ptr %c, ptr %m, ptr %to, i64 %n1)", "  ret void", "search:"]
-    lines += [*_field("m", "hs", HELPERS_AT, "ptr"), f"  %fp = getelementptr ptr, ptr %hs, i64 {GO_ON}"]
-    lines += ["  %f = load ptr, ptr %fp", "  musttail call tailcc void %f(ptr %c, ptr %m, ptr poison, i64 %n1)"]
-    return [*lines, "  ret void"]
+    lines += ["  %h = load ptr, ptr %to", "  musttail call tailcc void %h(ptr %c, ptr %m, ptr %to, i64 %n1)"]
+    lines += ["  ret void", "search:", *_field("m", "hs", HELPERS_AT, "ptr")]
+    lines += [f"  %fp = getelementptr ptr, ptr %hs, i64 {GO_ON}", "  %f = load ptr, ptr %fp"]
+    return [*lines, "  musttail call tailcc void %f(ptr %c, ptr %m, ptr poison, i64 %n1)", "  ret void"]
 
 
 COMMON = "\n".join([DECLARATIONS, NARROW_RANGE_TEXT, ENTRY, ENOUGH, INTERPRETED, FALL])
