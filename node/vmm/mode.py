@@ -6,12 +6,20 @@ lead straight to the devices."""
 
 from typing import Protocol
 
-from node.devices.platform import Platform
+from node.devices.platform import SERIAL_DATA, Platform
 from node.ia32.processor import Processor
 
 
 class Mode(Protocol):
     name: str
+
+    def lend_ports(self, processor: Processor, platform: Platform) -> None:
+        """Guest code is about to run: tell the processor which accesses to ports need no exit, as the devices are."""
+        ...
+
+    def collect_writes(self, processor: Processor, platform: Platform) -> None:
+        """Guest code has run: do first what it has written to ports without an exit."""
+        ...
 
     def port_access(self, processor: Processor, platform: Platform, now: int) -> None:
         """The processor stands before an IN or OUT (machine.io_*): do it, and let the instruction be executed again."""
@@ -25,6 +33,15 @@ class Mode(Protocol):
 
 class Native:
     name = "native"
+
+    def lend_ports(self, processor: Processor, platform: Platform) -> None:
+        for port, answer in platform.standing_answers():
+            processor.answer_port(port, answer)
+        processor.keep_bytes(SERIAL_DATA if platform.serial_takes_bytes_later() else None)
+
+    def collect_writes(self, processor: Processor, platform: Platform) -> None:
+        if processor.machine.sink_used:
+            platform.serial_take_bytes(processor.take_bytes())
 
     def port_access(self, processor: Processor, platform: Platform, now: int) -> None:
         m = processor.machine
