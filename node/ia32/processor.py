@@ -159,6 +159,7 @@ class Processor:
         self.cpu.a20_mask = 0xFFFF_FFFF
         install_model(m, self.model)
         m.devices_from, m.devices_to = DEVICES
+        m.timer_port = NO_PORT
         apic_interrupts.refresh(self.cpu, m)
 
     def map_shadow(self, first: int, pages: bytes) -> None:
@@ -177,6 +178,11 @@ class Processor:
     def answer_port(self, port: int, answer: int | None) -> None:
         """What reads of a byte at `port` give from now on; None: the host is asked."""
         self._tables["port_answers"][port] = 0 if answer is None else PORT_ANSWERS | answer
+
+    def lend_timer(self, port: int, hz: int, start: int, count: int, half: int) -> None:
+        """Reads of a byte at `port`, which may be NO_PORT, show a counter that falls (timer_port.py)."""
+        m = self.machine
+        m.timer_port, m.timer_hz, m.timer_start, m.timer_count, m.timer_half = port, hz, start, count, half
 
     def keep_bytes(self, port: int | None) -> None:
         """Bytes written to `port` are kept, until an interrupt is taken or the local APIC is written to."""

@@ -230,6 +230,11 @@ class Machine:
     sink_port: I64  # bytes written to this port are kept in `sink` for the host, which need not stop for them; NO_PORT
     sink: I64  # address of SINK_BYTES bytes
     sink_used: I64
+    timer_port: I64  # reads of a byte here show a counter of the host's (timer_port.py); NO_PORT
+    timer_hz: I64
+    timer_start: I64  # tick from which on it falls, from timer_count
+    timer_count: I64
+    timer_half: I64  # 1: the low byte has been read
 
 
 # Machine.mode: CS, DS, ES and SS span all 4 GiB from 0 with 32-bit stack and pass every check; CPL is 3; CS is a 32-bit

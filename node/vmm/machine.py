@@ -205,9 +205,9 @@ class Machine:
         m.tsc_start = self.processor.cpu.instructions
         m.tsc_now = now
         budget = self.clock.budget(now, self._deadline(), self.instructions)
-        self.mode.lend_ports(self.processor, self.platform)
+        self.mode.lend_ports(self.processor, self.platform, exact=self.clock.exact)
         exit_reason = self.processor.run(min(most, budget))
-        self.mode.collect_writes(self.processor, self.platform)
+        self.mode.collect_ports(self.processor, self.platform)
         return exit_reason
 
     def _serve(self, exit_reason: int) -> Stopped | Idle | None:

@@ -1,11 +1,26 @@
-"""IN and OUT where the host has said beforehand what it would do (m.port_answers, m.sink_port)."""
+"""IN and OUT where the host has said beforehand what it would do (m.port_answers, m.sink_port, m.timer_port)."""
 
 import pytest
 
 from node.ia32.apic_interrupts import accept, refresh, take
 from node.ia32.exceptions import deliver_nmi
 from node.ia32.semantics.io import in_dx, ins, out_dx, outs
-from node.ia32.state import CR4_DE, EAX, EDI, EDX, ESI, EXIT_IO, GP, LEAVE_AFTER, NMI, NO_PORT, SINK_BYTES, STAY, TR
+from node.ia32.state import (
+    CR4_DE,
+    EAX,
+    EDI,
+    EDX,
+    ESI,
+    EXIT_IO,
+    EXIT_NONE,
+    GP,
+    LEAVE_AFTER,
+    NMI,
+    NO_PORT,
+    SINK_BYTES,
+    STAY,
+    TR,
+)
 from tests.node.ia32.protected_world import CODE, CODE0, World
 
 PORT, OTHER = 0x3FD, 0x3FE
@@ -116,6 +131,34 @@ def test_an_nmi_closes_the_sink() -> None:
     world.processor.keep_bytes(PORT)
     deliver_nmi(world.c, world.m)
     assert world.m.sink_port == NO_PORT
+
+
+@pytest.mark.parametrize(("hz", "start", "count", "elapsed_ns", "shown"), [
+    (1_000_000_000, 0, 0xFFFF, 0x1234, 0xFFFF - 0x1234),
+    (1_000_000_000, 0, 0x10000, 0, 0),
+    (1_000_000_000, 5, 3, 10, 0xFFFE),  # on from 0 to FFFF
+    (1_000_000_000, 5, 3, 4, 3),  # not yet
+    (1_193_182, 0, 0x8000, 3_600_000_000_000 * 24 * 365 * 100, 0x8000 - 1_193_182 * 3600 * 24 * 365 * 100 & 0xFFFF),
+])  # fmt: skip
+def test_a_lent_counter_is_read_a_byte_at_a_time_as_time_goes(
+    hz: int, start: int, count: int, elapsed_ns: int, shown: int
+) -> None:
+    world = world_at(PORT)
+    world.memory.write(CODE, b"\xec\x88\xc4\xec")  # in al, dx; mov ah, al; in al, dx
+    world.processor.lend_timer(PORT, hz, start, count, 0)
+    world.m.tsc_now = elapsed_ns
+    assert world.processor.run(3) == EXIT_NONE
+    assert world.c.gpr[EAX] & 0xFFFF == (shown & 0xFF) << 8 | shown >> 8
+    assert (world.c.instructions, world.m.timer_half) == (3, 0)
+
+
+def test_the_time_of_a_read_is_that_of_its_instruction() -> None:
+    world = world_at(PORT)
+    world.memory.write(CODE, b"\x90" * 50 + b"\xec")
+    world.m.tsc_per_instruction = 1 << 16
+    world.processor.lend_timer(PORT, 1_000_000_000, 0, 200, 0)
+    assert world.processor.run(51) == EXIT_NONE
+    assert world.c.gpr[EAX] & 0xFF == 150
 
 
 @pytest.mark.parametrize("semantic", [in_dx, out_dx])

@@ -1,5 +1,6 @@
-"""A machine that answers polls of COM1 and takes its output without exits is at every instruction in the state of one
-that asks for each access: random drivers of the UART, both interrupt controllers' ways, input in between.
+"""A machine that answers polls of COM1, takes its output and reads the timer without exits is at every instruction in
+the state of one that asks for each access: random drivers of UART and timer, both interrupt controllers' ways, input in
+between.
 
 A driver is a loop of port accesses, what they read stored in memory, and one handler for every vector.
 """
@@ -11,6 +12,7 @@ import pytest
 import xxhash
 
 from node.boot.entry import Entry
+from node.devices.pit import FREQUENCY, SECOND
 from node.devices.platform import Platform
 from node.ia32.processor import Processor
 from node.ia32.state import EBP, EBX, EDI, ESP, SINK_BYTES
@@ -28,6 +30,11 @@ SETTINGS = (
     *((IER, value) for value in (0, 1, 2, 2, 7, 7)), *((FCR, value) for value in (0x00, 0x01, 0xC7)),
     *((MCR, value) for value in (0x0B, 0x0B, 0x03, 0x1B)), (LCR, 0x03), (LCR, 0x03), (LCR, 0x83),
     (0x21, 0xEF), (0x21, 0xEF), (0x21, 0xFF), (0x20, 0x20),
+)  # fmt: skip
+COUNT, CONTROL, GATE = 0x42, 0x43, 0x61
+TIMER_WRITES = (
+    *((CONTROL, value) for value in (0xB0, 0xB0, 0xB2, 0xB4, 0xB6, 0xB8, 0xB1, 0x90, 0x80, 0xC8, 0xE8)),
+    (COUNT, 0), (COUNT, 0xFF), (COUNT, 0xFF), (GATE, 1), (GATE, 1), (GATE, 0),
 )  # fmt: skip
 SVR, EOI, TPR, LINT0 = 0xF0, 0xB0, 0x80, 0x350
 APIC_WRITES = (
@@ -51,7 +58,7 @@ CLI, STI, HLT = b"\xfa", b"\xfb", b"\xf4"
 class Asking(Native):
     """As it was before anything was lent."""
 
-    def lend_ports(self, processor: Processor, platform: Platform) -> None:
+    def lend_ports(self, processor: Processor, platform: Platform, *, exact: bool) -> None:
         pass
 
 
@@ -77,7 +84,7 @@ def io_apic_input_4(entry: int) -> bytes:
 
 def pieces(rng: Random, count: int) -> Iterator[bytes]:
     for _ in range(count):
-        match rng.randrange(12):
+        match rng.randrange(14):
             case 0 | 1 | 2 | 3:
                 yield from (out(DATA, rng.randrange(256)) for _ in range(rng.randrange(1, 8)))
             case 4 | 5 | 6:
@@ -88,6 +95,10 @@ def pieces(rng: Random, count: int) -> Iterator[bytes]:
                 yield local_apic(*rng.choice(APIC_WRITES))
             case 9:
                 yield io_apic_input_4(rng.choice(ENTRIES))
+            case 10:
+                yield out(*rng.choice(TIMER_WRITES))
+            case 11:
+                yield stored_in(COUNT)
             case _:
                 yield rng.choice((STI, STI, CLI, stored_in(DATA)))
 
@@ -97,6 +108,7 @@ def driver(rng: Random) -> bytes:
     loop = local_apic(SVR, 0x1FF) + local_apic(LINT0, rng.choice((0x700, 0x1_0000))) + local_apic(TPR, 0)
     loop += out(LCR, 3) + out(MCR, 0x0B) + out(0x21, 0xEF) + io_apic_input_4(rng.choice(ENTRIES))
     loop += out(IER, rng.choice((0, 2, 7))) + STI
+    loop += out(GATE, 1) + out(CONTROL, 0xB0) + out(COUNT, 0xFF) + out(COUNT, 0xFF)
     loop += b"".join(pieces(rng, 50))
     return start + loop + b"\xe9" + (-len(loop) - 5).to_bytes(4, "little", signed=True)
 
@@ -151,6 +163,18 @@ def test_at_every_instruction_the_state_is_that_of_a_machine_which_asks(engine: 
         for machine in (asking, sparing):
             machine.memory.close()
     assert spared > asked // 5 and (interrupts > 50 or engine != "native")
+
+
+def test_a_kernel_that_measures_by_the_timer_leaves_for_none_of_its_reads() -> None:
+    measure = out(GATE, 1) + out(CONTROL, 0xB0) + out(COUNT, 0xFF) + out(COUNT, 0xFF) + stored_in(COUNT) * 1000
+    machine = machine_of(measure + CLI + HLT, b"", "native")
+    assert isinstance(machine.run_until(1_000_000), Stopped)
+    assert machine.exits["io"] == 4
+    read = bytes(machine.memory.read(STORED, 1000))
+    counts = [low | high << 8 for low, high in zip(read[::2], read[1::2], strict=True)]
+    fallen = counts[0] - counts[-1]  # 499 pairs of eight instructions, ten nanoseconds each
+    assert abs(fallen - 499 * 8 * 10 * FREQUENCY / SECOND) <= 2
+    assert counts == sorted(counts, reverse=True) and len(set(counts)) > 40
 
 
 def writer(count: int) -> bytes:
