@@ -100,6 +100,14 @@ class Counter:
         s.half_read = s.latched = 0
         return count & 0xFF if s.access == LOW_BYTE else count >> 8
 
+    def falls_from(self) -> tuple[int, int] | None:
+        """(tick, count) from which on the count falls by one a tick, modulo 2^16, and reads as it runs, low byte first,
+        until somebody writes here or moves GATE; None where it is not as simple."""
+        s = self.state
+        plain = s.access == BOTH_BYTES and not (s.bcd or s.latched or s.status_latched)
+        counts = s.phase == RUNNING and s.mode not in (2, 3) and not s.held
+        return (s.start, s.initial) if plain and counts else None
+
     def latch_count(self, tick: int) -> None:
         if not self.state.latched:
             self.state.latch = self.count(tick)

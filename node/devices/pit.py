@@ -14,6 +14,7 @@ from node.devices.counter import Counter
 from node.devices.ports import Line, PortMap
 from node.devices.record import I64, NEVER, Record, allocate
 
+BASE, COUNT_2 = 0x40, 0x42
 FREQUENCY = 1_193_182
 SECOND = 1_000_000_000
 
@@ -56,8 +57,18 @@ class Pit:
 
     def claim(self, ports: PortMap) -> None:
         for number in range(3):
-            ports.claim(0x40 + number, partial(self._read_counter, number), partial(self._write_counter, number))
+            ports.claim(BASE + number, partial(self._read_counter, number), partial(self._write_counter, number))
         ports.claim(0x43, None, self._write_control)
+
+    def lent_count(self) -> tuple[int, int, int] | None:
+        """Counter 2, by which kernels measure, as one that falls: a tick, the count then, and whether the low byte has
+        been read; None where it does not or is latched."""
+        counter = self.counters[2]
+        falls = counter.falls_from()
+        return falls and (*falls, counter.state.half_read)
+
+    def take_back_count(self, half_read: int) -> None:
+        self.counters[2].state.half_read = half_read
 
     def records(self) -> dict[str, Record]:
         return {"pit": self.record, **{f"pit_{n}": counter.record for n, counter in enumerate(self.counters)}}

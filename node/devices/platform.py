@@ -20,16 +20,19 @@ from node.devices.io_apic import IoApic, Send, nobody
 from node.devices.keyboard import Keyboard
 from node.devices.pci import Pci
 from node.devices.pic import Pic
+from node.devices.pit import COUNT_2 as TIMER_COUNT
+from node.devices.pit import FREQUENCY as TIMER_HZ
 from node.devices.pit import Pit
 from node.devices.ports import Line, PortMap
 from node.devices.record import NEVER, Record
 from node.devices.requests import Exit, Requests, Reset
 from node.devices.rtc import Rtc
 from node.devices.system import System
+from node.devices.uart import BASE as SERIAL_DATA
 from node.devices.uart import Uart
 from node.memory.ram import GuestMemory
 
-__all__ = ["Exit", "Platform", "PlatformConfig", "Reset"]
+__all__ = ["SERIAL_DATA", "TIMER_COUNT", "TIMER_HZ", "Exit", "Platform", "PlatformConfig", "Reset"]
 
 KIB, MIB = 1 << 10, 1 << 20
 
@@ -82,6 +85,10 @@ class Platform:
         self.write = self._ports.write
         self.read_memory = self._io_apic.read
         self.write_memory = self._io_apic.write
+        self.standing_answers = self._uart.standing_answers
+        self.lent_count, self.take_back_count = self._pit.lent_count, self._pit.take_back_count
+        self.serial_takes_bytes_later = self._uart.takes_bytes_later
+        self.serial_take_bytes = self._uart.take_bytes
         self.end_of_interrupt = self._io_apic.end_of_interrupt
         self.acknowledge = pic.acknowledge
         self.ferr = self._system.ferr
@@ -145,6 +152,10 @@ class Platform:
     def serial_input(self, data: bytes, now: int) -> int:
         """Queue input for COM1; the number of bytes taken, which is all of them unless the queue is full."""
         return self._uart.receiver.enqueue(data, now)
+
+    def overwritten(self) -> None:
+        """The records hold another machine's state."""
+        self._uart.forget_access()
 
     def records(self) -> dict[str, Record]:
         """Every bit of device state: live records by device name."""

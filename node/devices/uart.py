@@ -11,14 +11,18 @@
 RTS is on; one that has never raised RTS, while the received-data interrupt is enabled. (A driver clears the FIFO when
 it opens the port: what was typed before must not be in it.) Words are always eight bits; the format sets the pace.
 *The interrupt* reaches IRQ4 only with OUT2 on and outside loopback, as PCs wire it.
+
+What drivers do most is to poll and to transmit. `standing_answers` tells what reads give that change nothing, and
+`takes_bytes_later` whether THR may be written without the UART being asked: both hold until it is accessed or ticks.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from node.devices.ports import Line, PortMap
 from node.devices.receiver import FIFO, Receiver
 from node.devices.record import U8, U16, Record, allocate
 
+BASE = 0x3F8
 CLOCK = 1_843_200
 SECOND = 1_000_000_000
 IER_RECEIVED, IER_THRE, IER_LINE, IER_MODEM = 1, 2, 4, 8
@@ -51,6 +55,7 @@ class Uart:
         self.receiver = Receiver()
         self._irq4 = irq4
         self._transmit = transmit
+        self._repeatable = False  # the last access was a write of THR that asked for the interrupt while that waited
         self.state.divisor = 1  # undefined at reset; firmware would have set a rate
         self.state.msr = CONNECTED
         self._configure(0)
@@ -61,7 +66,7 @@ class Uart:
             self.receiver.advance(now)
             self._update()
 
-    def claim(self, ports: PortMap, base: int = 0x3F8) -> None:
+    def claim(self, ports: PortMap, base: int = BASE) -> None:
         ports.claim(base, self.read_data, self.write_data)
         ports.claim(base + 1, self.read_ier, self.write_ier)
         ports.claim(base + 2, self.read_iir, self.write_fcr)
@@ -90,6 +95,7 @@ class Uart:
         if s.lcr & LCR_DLAB:
             self._set_divisor(s.divisor & 0xFF00 | value, now)
             return
+        self._repeatable = self._cause() == IIR_THRE
         s.thre = 0
         if s.ier & IER_THRE:
             self._update()  # the request falls with the write, and rises again below: an edge the PIC sees
@@ -152,7 +158,7 @@ class Uart:
         received = self.receiver.state
         if now >= received.due:
             self.tick(now)
-        status = LSR_EMPTY | (LSR_READY if received.count else 0)
+        status = self._line_status()
         if received.overrun:
             status |= LSR_OVERRUN
             received.overrun = 0
@@ -170,7 +176,38 @@ class Uart:
     def write_scr(self, value: int, now: int) -> None:
         self.state.scr = value
 
+    # ---- without being asked
+
+    def standing_answers(self) -> Iterator[tuple[int, int | None]]:
+        """(port, what its next read gives), None where a read changes something."""
+        s, cause = self.state, self._cause()
+        yield BASE + 1, self.read_ier(0)
+        yield BASE + 2, None if cause == IIR_THRE else cause | (IIR_FIFO if s.fcr & FCR_ENABLE else 0)
+        yield BASE + 5, None if self.receiver.state.overrun else self._line_status()
+        yield BASE + 6, None if s.msr & 0x0F else s.msr
+
+    def takes_bytes_later(self) -> bool:
+        """A byte written to THR now would go out and change nothing else. Where it makes the interrupt's line fall and
+        rise, that is so behind a write that did just the same, if nobody can have seen a difference since; so this is
+        true once."""
+        s = self.state
+        repeatable, self._repeatable = self._repeatable, False
+        if not s.thre or s.lcr & LCR_DLAB or s.mcr & MCR_LOOP:
+            return False
+        return repeatable or not s.ier & IER_THRE
+
+    def take_bytes(self, data: bytes) -> None:
+        """What has been written to THR meanwhile."""
+        self._transmit(data)
+
+    def forget_access(self) -> None:
+        """The record was overwritten."""
+        self._repeatable = False
+
     # ---- inside
+
+    def _line_status(self) -> int:
+        return LSR_EMPTY | (LSR_READY if self.receiver.state.count else 0)
 
     def _cause(self) -> int:
         """The interrupt of highest priority that is enabled and pending."""
@@ -201,6 +238,7 @@ class Uart:
     def _configure(self, now: int) -> None:
         """Registers changed: tell the receiver, and the interrupt line."""
         s = self.state
+        self._repeatable = False
         listening = s.mcr & MCR_RTS if s.flow_control else s.ier & IER_RECEIVED
         self.receiver.configure(
             character_ns=self._character_ns(),

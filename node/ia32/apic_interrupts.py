@@ -34,7 +34,7 @@ from node.ia32.apic_registers import (
     reset_registers,
 )
 from node.ia32.faults import general_protection
-from node.ia32.state import EXIT_EOI, Cpu, Machine
+from node.ia32.state import EXIT_EOI, NO_PORT, Cpu, Machine
 from node.ia32.tlb import flush_all
 from node.jitted import inlined, jitted
 
@@ -74,7 +74,9 @@ def arbitration_priority(c: Cpu) -> int:
 
 @jitted
 def refresh(c: Cpu, m: Machine) -> None:
-    """Recompute what the machine record shows of the APIC."""
+    """Recompute what the machine record shows of the APIC. A request that was waiting may be so no longer, and then a
+    device's next one counts: it must not lie in the sink."""
+    m.sink_port = NO_PORT
     vector = 0
     if is_enabled(c):
         m.apic_page = c.apic_base >> 12

@@ -38,6 +38,7 @@ from node.ia32.state import (
     MF,
     NM,
     NMI,
+    NO_PORT,
     NP,
     PAGE,
     RF,
@@ -161,6 +162,7 @@ def deliver_nmi(c: Cpu, m: Machine) -> None:
     c.halted = 0
     c.nmi_pending = 0
     c.nmi_masked = 1
+    m.sink_port = NO_PORT  # the next one counts again, as in apic_interrupts.refresh
     deliver(c, m, NMI, NO_ERROR, EXTERNAL)
     deliver_pending(c, m)
 

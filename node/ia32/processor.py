@@ -25,7 +25,7 @@ from node.ia32.blocks import (
 from node.ia32.encodings import tables
 from node.ia32.models import DEFAULT, CpuModel, install_model
 from node.ia32.physical import MAP_READ, MAP_WRITE
-from node.ia32.state import CPU, MACHINE, OP_BYTES, Cpu, Machine
+from node.ia32.state import CPU, MACHINE, NO_PORT, OP_BYTES, PORT_ANSWERS, PORTS, SINK_BYTES, Cpu, Machine
 from node.ia32.tlb import FILLED_CAPACITY
 from node.jitted import new_record
 from node.memory.ram import PAGE, GuestMemory
@@ -129,6 +129,8 @@ class Processor:
             "handlers": handlers,
             "jumps": np.zeros(JUMPS * JUMP_BYTES, np.uint8),
             "notes": np.zeros(NOTES_CAPACITY * NOTE_BYTES, np.uint8),
+            "port_answers": np.zeros(PORTS, np.uint16),
+            "sink": np.zeros(SINK_BYTES, np.uint8),
             "dirty": memory.dirty,
             "code": memory.code,
         }
@@ -157,6 +159,7 @@ class Processor:
         self.cpu.a20_mask = 0xFFFF_FFFF
         install_model(m, self.model)
         m.devices_from, m.devices_to = DEVICES
+        m.timer_port = NO_PORT
         apic_interrupts.refresh(self.cpu, m)
 
     def map_shadow(self, first: int, pages: bytes) -> None:
@@ -171,6 +174,24 @@ class Processor:
     @property
     def machine_address(self) -> int:
         return int(self._machine_array.ctypes.data)
+
+    def answer_port(self, port: int, answer: int | None) -> None:
+        """What reads of a byte at `port` give from now on; None: the host is asked."""
+        self._tables["port_answers"][port] = 0 if answer is None else PORT_ANSWERS | answer
+
+    def lend_timer(self, port: int, hz: int, start: int, count: int, half: int) -> None:
+        """Reads of a byte at `port`, which may be NO_PORT, show a counter that falls (timer_port.py)."""
+        m = self.machine
+        m.timer_port, m.timer_hz, m.timer_start, m.timer_count, m.timer_half = port, hz, start, count, half
+
+    def keep_bytes(self, port: int | None) -> None:
+        """Bytes written to `port` are kept, until an interrupt is taken or the local APIC is written to."""
+        self.machine.sink_port = NO_PORT if port is None else port
+
+    def take_bytes(self) -> bytes:
+        """What has been kept."""
+        used, self.machine.sink_used = self.machine.sink_used, 0
+        return bytes(self._tables["sink"][:used].data)
 
     def run(self, budget: int) -> int:
         """Execute at most `budget` instructions; returns the exit reason (EXIT_NONE: the budget is spent)."""

@@ -234,6 +234,15 @@ class Machine:
     posted_address: Annotated[list[int], np.int64, 160]
     posted_size: Annotated[list[int], np.int64, 160]
     posted_value: Annotated[list[int], np.int64, 160]
+    port_answers: I64  # by port, 2 bytes each: PORT_ANSWERS | what a read of a byte gives; 0: the host must be asked
+    sink_port: I64  # bytes written to this port are kept in `sink` for the host, which need not stop for them; NO_PORT
+    sink: I64  # address of SINK_BYTES bytes
+    sink_used: I64
+    timer_port: I64  # reads of a byte here show a counter of the host's (timer_port.py); NO_PORT
+    timer_hz: I64
+    timer_start: I64  # tick from which on it falls, from timer_count
+    timer_count: I64
+    timer_half: I64  # 1: the low byte has been read
 
 
 # Machine.mode: CS, DS, ES and SS span all 4 GiB from 0 with 32-bit stack and pass every check; CPL is 3; CS is a 32-bit
@@ -241,6 +250,9 @@ class Machine:
 MODE_FLAT, MODE_USER, MODE_CODE, MODE_WATCHED = 1, 2, 4, 8
 
 MOST_ON_BUS = 160  # accesses of one instruction: FXSAVE makes 128
+PORTS, NO_PORT = 0x1_0000, 0x1_0000
+PORT_ANSWERS = 0x100
+SINK_BYTES = 4096
 
 
 class Op:

@@ -36,6 +36,7 @@ TSC_FRACTION = 16
 class Clock(Protocol):
     array: npt.NDArray[np.void]
     tsc_per_instruction: int  # in 1/2^16 ticks
+    exact: bool  # the TSC shows at every instruction what time it is, and not only when it was last told
 
     def now(self, instructions: int) -> int:
         """Guest time, given how many instructions have been executed. Anybody may ask, also while the guest runs."""
@@ -65,6 +66,7 @@ class Clock(Protocol):
 
 class VirtualClock:
     tsc_per_instruction = VIRTUAL_NS_PER_INSTRUCTION << TSC_FRACTION
+    exact = True
 
     def __init__(self) -> None:
         self.array, self._state = new_record(CLOCK)
@@ -100,6 +102,7 @@ class RealClock:
     tsc_per_instruction = 1 << (
         TSC_FRACTION - 4
     )  # a sixteenth of a tick: slower than any host executes, so TSC only lags
+    exact = False
 
     def __init__(self, monotonic_ns: Callable[[], int]) -> None:
         self.array, self._state = new_record(CLOCK)

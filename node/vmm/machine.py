@@ -205,7 +205,10 @@ class Machine:
         m.tsc_start = self.processor.cpu.instructions
         m.tsc_now = now
         budget = self.clock.budget(now, self._deadline(), self.instructions)
-        return self.processor.run(min(most, budget))
+        self.mode.lend_ports(self.processor, self.platform, exact=self.clock.exact)
+        exit_reason = self.processor.run(min(most, budget))
+        self.mode.collect_ports(self.processor, self.platform)
+        return exit_reason
 
     def _serve(self, exit_reason: int) -> Stopped | Idle | None:
         self.exits[EXIT_NAMES[exit_reason]] += 1
@@ -287,6 +290,7 @@ class Machine:
     def loaded(self) -> None:
         """The records or memory were overwritten."""
         self._follow_pam()
+        self.platform.overwritten()
         self.processor.drop_derived()
 
     def start_tracking(self) -> None:

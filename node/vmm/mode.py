@@ -6,12 +6,22 @@ lead straight to the devices."""
 
 from typing import Protocol
 
-from node.devices.platform import Platform
+from node.devices.platform import SERIAL_DATA, TIMER_COUNT, TIMER_HZ, Platform
 from node.ia32.processor import Processor
+from node.ia32.state import NO_PORT
 
 
 class Mode(Protocol):
     name: str
+
+    def lend_ports(self, processor: Processor, platform: Platform, *, exact: bool) -> None:
+        """Guest code is about to run: tell the processor which accesses to ports need no exit, as the devices are.
+        `exact`: it knows at every instruction what time it is."""
+        ...
+
+    def collect_ports(self, processor: Processor, platform: Platform) -> None:
+        """Guest code has run: do first to the devices what it has done to ports without an exit."""
+        ...
 
     def port_access(self, processor: Processor, platform: Platform, now: int) -> None:
         """The processor stands before an IN or OUT (machine.io_*): do it, and let the instruction be executed again."""
@@ -25,6 +35,20 @@ class Mode(Protocol):
 
 class Native:
     name = "native"
+
+    def lend_ports(self, processor: Processor, platform: Platform, *, exact: bool) -> None:
+        for port, answer in platform.standing_answers():
+            processor.answer_port(port, answer)
+        processor.keep_bytes(SERIAL_DATA if platform.serial_takes_bytes_later() else None)
+        count = platform.lent_count() if exact else None
+        processor.lend_timer(TIMER_COUNT if count else NO_PORT, TIMER_HZ, *(count or (0, 0, 0)))
+
+    def collect_ports(self, processor: Processor, platform: Platform) -> None:
+        m = processor.machine
+        if m.sink_used:
+            platform.serial_take_bytes(processor.take_bytes())
+        if m.timer_port == TIMER_COUNT:
+            platform.take_back_count(m.timer_half)
 
     def port_access(self, processor: Processor, platform: Platform, now: int) -> None:
         m = processor.machine

@@ -1,5 +1,6 @@
 """A platform with hands: port access at a clock that the test moves."""
 
+from node.devices.io_apic import Send, nobody
 from node.devices.platform import Exit, Platform, PlatformConfig, Reset
 from node.memory.ram import GuestMemory
 
@@ -13,12 +14,17 @@ MEMORY = GuestMemory(4096)
 
 class Pc:
     def __init__(
-        self, *, memory_bytes: int = 128 << 20, exit_port: int | None = 0xF4, wall: int = NEW_YEAR_2024
+        self,
+        *,
+        memory_bytes: int = 128 << 20,
+        exit_port: int | None = 0xF4,
+        wall: int = NEW_YEAR_2024,
+        send: Send = nobody,
     ) -> None:
         self.sent = bytearray()
         self.now = 0
         self.platform = Platform(
-            PlatformConfig(memory_bytes, exit_port, wall, has_firmware=True), MEMORY, self.sent.extend
+            PlatformConfig(memory_bytes, exit_port, wall, has_firmware=True), MEMORY, self.sent.extend, send=send
         )
 
     def inb(self, port: int) -> int:
