@@ -24,6 +24,7 @@ MOST_OPS, MOST_BYTES = 48, 200
 
 UNDEFINED_HANDLER, FALL_HANDLER, DEAD_HANDLER, ENTRY_HANDLER, FIRST_HANDLER = 0, 1, 2, 3, 4
 AGAIN_AFTER = 64  # executions
+TRANSLATED_HEAT = 1 << 32
 NOTE_BYTES, NOTES_CAPACITY = 24, 1024  # a note: block number, linear address, Machine.mode
 REGION_KEY = 1 << 42
 JUMP_BYTES, JUMPS = 32, 4096
@@ -209,8 +210,9 @@ def note(c: Cpu, m: Machine, e: Op) -> None:
 
 @jitted
 def heat(m: Machine, key: int) -> int:
-    """How often the block with this key has been entered by the interpreter; 0: never. Also asked while the guest runs,
-    when chains change under the reader: hence no loop without a bound."""
+    """How often the block with this key has been entered by the interpreter; 0: never, and TRANSLATED_HEAT once it is
+    translated, since nobody counts then. Also asked while the guest runs, when chains change under the reader: hence no
+    loop without a bound."""
     index = peek32(m.block_table + bucket_of(key))
     for _ in range(64):
         if index == 0 or index > BLOCKS_CAPACITY:
@@ -218,6 +220,8 @@ def heat(m: Machine, key: int) -> int:
         block = block_numbered(m, index)
         if block.key == key:
             e = op_at(block.ops)
+            if e.link:
+                return TRANSLATED_HEAT
             begun = m.glance if int(e.a) == 0 else m.glance + m.patience
             return (begun - int(e.disp)) & M32  # the counter goes on below zero
         index = block.bucket_next

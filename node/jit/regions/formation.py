@@ -23,7 +23,8 @@ BLOCK_INSTRUCTIONS_MOST = 64
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`share`: of the entry's executions, the part that a successor must have had to be taken in."""
+    """`share`: of the translator's patience, the executions that a successor must have had to be taken in. It is no
+    part of the entry's, because what other regions contain is no longer counted."""
 
     instructions: int = 160
     pages: int = 6
@@ -77,7 +78,6 @@ class Former:
         self._code, self._limits, self._entry, self._mode = code, limits, linear, mode
         first = backing & ~(PAGE - 1)  # linear page → number, backing offset, content
         self._pages = {linear & ~(PAGE - 1): (0, first, code.content(first))}
-        self._least = max(1.0, code.warmth(backing)) * limits.share
         self._blocks: dict[int, Block] = {}
         self._waiting: list[tuple[float, int, int]] = []
         self._returns: list[int] = []
@@ -132,7 +132,7 @@ class Former:
 
     def _consider(self, at: int) -> None:
         warmth = self._warmth(at)
-        if warmth >= self._least:
+        if warmth >= self._limits.share:
             self._await(at, warmth)
 
     def _is_left(self, block: Block, last: Handler | None) -> bool:
@@ -140,7 +140,7 @@ class Former:
         if last is None or last.ends != "cc" or block.target is None or block.target > block.at:
             return False
         assert block.following is not None
-        return self._warmth(block.following) < self._least
+        return self._warmth(block.following) < self._limits.share
 
     def _decoded(self, at: int, page: tuple[int, int, bytes]) -> tuple[Block, Handler | None]:
         """Straight code from `at`, and the handler with which it ends if that branches."""

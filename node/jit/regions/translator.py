@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from node.ia32.blocks import BLOCK, BLOCK_BYTES, NOTE_BYTES, op_at
+from node.ia32.blocks import BLOCK, BLOCK_BYTES, NOTE_BYTES, TRANSLATED_HEAT, op_at
 from node.ia32.fetch import LIMITED_KEY, WIDE_KEY
 from node.ia32.processor import Processor
 from node.ia32.state import MODE_WATCHED
@@ -147,8 +147,8 @@ class Translator:
             request = self._requests.wait()
             begun = time.thread_time_ns()
             try:
-                if not self._natives.heat(self._processor.machine_address, request.key):
-                    continue  # dead in the meantime
+                if self._natives.heat(self._processor.machine_address, request.key) in (0, TRANSLATED_HEAT):
+                    continue  # dead or done in the meantime
                 if request.hot:
                     self._make(request)
                 else:
