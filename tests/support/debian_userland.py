@@ -77,6 +77,8 @@ class Userland:
 
 def debian_userland() -> Userland:
     """Made if it is not there."""
+    if os.geteuid() != 0:
+        pytest.skip("no Debian user land: debootstrap and chroot need root")
     recipe = repr((SUITE, ARCHITECTURE, PACKAGES, UNSEEN))
     directory = shared_cache() / "userland"
     directory.mkdir(parents=True, exist_ok=True)
@@ -93,8 +95,6 @@ def _make(made: Path) -> None:
         missing = "no Debian user land: debootstrap is not installed"
         assert not os.environ.get("CI"), missing
         pytest.skip(missing)
-    if os.geteuid() != 0:
-        pytest.skip("no Debian user land: debootstrap needs root")
     mirror = _mirror()
     if mirror is None:
         pytest.skip("no Debian user land: apt knows no Debian mirror, or has not fetched its lists")
@@ -107,9 +107,8 @@ def _make(made: Path) -> None:
             (draft / unseen).mkdir()
         draft.rename(made)
     finally:
-        subprocess.run(
-            ["rm", "-rf", "--one-file-system", str(draft)]
-        )  # a debootstrap that failed may leave /proc in it
+        # A debootstrap that failed may have left /proc in it.
+        subprocess.run(["rm", "-rf", "--one-file-system", str(draft)])
 
 
 def _debootstrap(root: Path, mirror: str) -> None:

@@ -19,6 +19,7 @@ import pytest
 
 from tests.support.debian_userland import POWER_OFF, PROMPT, Userland, debian_userland
 from tests.support.foreground_guest import COMPILED_S, ForegroundGuest, state_with_image
+from tests.support.kernel_messages import complaints
 from tests.support.scripted_guest import ScriptedGuest
 from tests.support.userland_programs import (
     PERL_EXACT,
@@ -189,3 +190,8 @@ def test_openssls_speed_is_what_it_counted_in_the_time_that_it_took(booted: Boot
     print(f"openssl speed {algorithm}: {speed / 1e6:.1f} MB/s")
     assert turns > 0 and abs(turns * 8192 / taken_s - speed) <= 0.01 * speed
     assert 0 < taken_s < 2
+
+
+def test_the_kernel_saw_nothing_wrong_in_all_that(booted: Booted) -> None:
+    messages = booted.run("dmesg")
+    assert "Run /init as init process" in messages and complaints(messages) == []
