@@ -108,7 +108,9 @@ async def measured(guest: Guest, scratch: Path, times: int) -> WarmUp:
     for state in states:
         state.mkdir(parents=True)
         native_cache.share_with(state)
-    cold, warm, speeds = [], [], []
+    cold: list[float] = []
+    warm: list[float] = []
+    speeds: list[float] = []
     async with node("n1", states[0], machinery=NATIVE) as n1, node("n2", states[1], machinery=NATIVE) as n2:
         await guest.begin(n1)
         await asyncio.sleep(guest.settle_s)
