@@ -1,6 +1,6 @@
 """The figures of README.md, measured here and now: each line names what it is, what was found, and the target.
 
-    python -m tests.benchmarks.figures [--only compile,boot,speed,create,idle,endurance] [--migrations 50]
+    python -m tests.benchmarks.figures [--only compile,boot,speed,create,idle,warm-up,endurance] [--migrations 50]
 
 Asserts none of them; a migration that fails is an error, a slow one a figure. Where Debian's kernels cannot be had
 (no apt, no network), the lines that need them say so. Wall-clock figures are those of the machine as loaded as it is,
@@ -8,6 +8,7 @@ so the load is printed first.
 """
 
 import argparse
+import asyncio
 import os
 import shutil
 import statistics
@@ -24,6 +25,7 @@ import pytest
 
 from controller.cli.demo import check_dirty
 from controller.cli.tap import ConsoleTap
+from tests.benchmarks import warm_up
 from tests.support import endurance
 from tests.support.debian import debian_image
 from tests.support.engine import cache_directory
@@ -36,6 +38,7 @@ HASHED_MIB = 16
 BOOTS = 3
 CREATED = 10
 IDLE_MIGRATIONS = 20
+WARMED_UP = 5
 RUNNING_ON = ("--node", "n1", "--start")
 
 
@@ -109,6 +112,16 @@ def idle(scratch: Path, options: argparse.Namespace) -> None:
         line(f"idle Debian, 128 MiB, loopback, pre-copy: {name.removesuffix('_ns')}", found, target)
 
 
+def warming(scratch: Path, options: argparse.Namespace) -> None:
+    subprocess.run([sys.executable, "-m", "tests.support.engine"], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+    for guest in warm_up.guests(made(scratch)):
+        row = asyncio.run(warm_up.measured(guest, scratch / guest.name, WARMED_UP))
+        for target, taken_s in (("cold", row.cold_s), ("warm", row.warm_s)):
+            found = f"{statistics.median(taken_s) * 1e3:.0f} ms (worst {max(taken_s) * 1e3:.0f}, {WARMED_UP} times)"
+            speed = f"{row.instructions_per_s / 1e6:.0f} M/s"
+            line(f"migrated {guest.name}: at 90 % of {speed}, target {target}", found, "none")
+
+
 def long_runs(scratch: Path, options: argparse.Namespace) -> None:
     with debian(scratch / "busy", "--memory", "64M") as (c, shell), c.session() as session:
         shell.begin(endurance.COPIES)
@@ -159,6 +172,7 @@ FIGURES: dict[str, Callable[[Path, argparse.Namespace], None]] = {
     "speed": speed,
     "create": creation,
     "idle": idle,
+    "warm-up": warming,
     "endurance": long_runs,
 }
 

@@ -1,14 +1,12 @@
 """The Debian 12 image for any test that wants a stock Linux: pulled once into a shared cache, then reused.
 
-The cache lies in LIMOSA_TEST_CACHE, or in the user's cache directory. Where the image cannot be had (no apt, no
+Where the image cannot be had (no apt, no
 network, a host of another release) the test that asks is skipped, with the sentence that the pull gave.
 """
 
 import fcntl
-import os
 from pathlib import Path
 
-import platformdirs
 import pytest
 
 from storage.errors import PullFailed
@@ -16,12 +14,12 @@ from storage.images import ImageStore
 from storage.local import STORE, LocalImage, open_local_image
 from storage.names import blobs_of
 from storage.pull import pull
+from tests.support.shared_cache import shared_cache
 
 
 def debian_image(state_dir: Path, name: str = "debian-12") -> LocalImage:
     """The image `name` ("debian-12" or "debian-12-686") in the store under `state_dir`."""
-    configured = os.environ.get("LIMOSA_TEST_CACHE")
-    cache = Path(configured) if configured else platformdirs.user_cache_path("limosa-tests")
+    cache = shared_cache()
     cache.mkdir(parents=True, exist_ok=True)
     try:
         with (cache / "pull.lock").open("w") as lock:  # two test processes need not fetch it twice

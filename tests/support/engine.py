@@ -1,23 +1,19 @@
 """The two readings of the processor's semantics that tests run on: plain Python, and the compiled interpreter.
 
-The compiled one lies in LIMOSA_TEST_CACHE, or in the user's cache directory, under `native/`; the first run compiles
-it.
+The compiled one lies in the shared cache, under `native/`; the first run compiles it.
 """
 
-import os
 from functools import cache
 from pathlib import Path
 
-import platformdirs
-
 from node.ia32.processor import Engine, PlainEngine
+from tests.support.shared_cache import shared_cache
 
 ENGINES = ("plain", "native", "copied", "translated")
 
 
 def cache_directory() -> Path:
-    configured = os.environ.get("LIMOSA_TEST_CACHE")
-    return (Path(configured) if configured else platformdirs.user_cache_path("limosa-tests")) / "native"
+    return shared_cache() / "native"
 
 
 @cache
