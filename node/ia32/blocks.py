@@ -25,7 +25,7 @@ MOST_OPS, MOST_BYTES = 48, 200
 UNDEFINED_HANDLER, FALL_HANDLER, DEAD_HANDLER, ENTRY_HANDLER, FIRST_HANDLER = 0, 1, 2, 3, 4
 AGAIN_AFTER = 64  # executions
 TRANSLATED_HEAT = 1 << 32
-NOTE_BYTES, NOTES_CAPACITY = 24, 1024  # a note: block number, linear address, Machine.mode
+NOTE_BYTES, NOTES_CAPACITY = 24, 256  # a note: block number, linear address, Machine.mode
 REGION_KEY = 1 << 42
 JUMP_BYTES, JUMPS = 32, 4096
 

@@ -7,6 +7,8 @@ own, and installs what comes out.
 The guest's thread never waits for the other.
 """
 
+import ctypes
+import struct
 import threading
 import time
 from collections import deque
@@ -14,10 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from node.ia32.blocks import BLOCK, BLOCK_BYTES, NOTE_BYTES, TRANSLATED_HEAT, op_at
+from node.ia32.blocks import BLOCK, BLOCK_BYTES, NOTE_BYTES, TRANSLATED_HEAT
 from node.ia32.fetch import LIMITED_KEY, WIDE_KEY
 from node.ia32.processor import Processor
-from node.ia32.state import MODE_WATCHED
+from node.ia32.state import MODE_WATCHED, OP
 from node.jit.regions.catalogue import HEAD_BYTES, Catalogue, Files, head_of
 from node.jit.regions.compiler import Translation
 from node.jit.regions.formation import Former, pages_of
@@ -28,10 +30,13 @@ from node.jit.regions.requests import Request, Requests
 from node.jit.regions.settings import Figures, Settings
 from node.jit.regions.shape import PAGE, Shape
 from node.jit.stencils.supply import Supply
-from node.jitted import peek64, record_at
+from node.jitted import peek8, peek64
 
 PLACE = (1 << 40) - 1  # of a block's key: the backing offset
-INSTALLED_AT_ONCE = 16  # translations, so that the guest does not wait for long
+INSTALLING_NS = 1_000_000  # after so long, what is finished waits for the next time, so that the guest does not
+NOTE = struct.Struct("<qqq")
+KEY_AT, OPS_AT = (BLOCK.fields[name][1] for name in ("key", "ops"))  # type: ignore[index]
+TIMES_AT = OP.fields["a"][1]  # type: ignore[index]
 
 
 class Compiler(Protocol):
@@ -93,7 +98,7 @@ class Translator:
         if self._machine.notes_used:
             self._order(self._take_notes())
         self._requests.guest_at(time.thread_time_ns())
-        for _ in range(min(len(self._finished), INSTALLED_AT_ONCE)):
+        while self._finished and time.monotonic_ns() - begun < INSTALLING_NS:
             if not self._installation.install(self._finished.popleft()):
                 self._known.clear()
         self.figures.longest_pause_ns = max(self.figures.longest_pause_ns, time.monotonic_ns() - begun)
@@ -121,12 +126,13 @@ class Translator:
     def _take_notes(self) -> list[Request]:
         m = self._machine
         taken = []
-        for i in range(m.notes_used):
-            at = m.notes + i * NOTE_BYTES
-            number, linear, mode = peek64(at), peek64(at + 8), peek64(at + 16)
-            block = record_at(m.blocks + (number - 1) * BLOCK_BYTES, BLOCK)
-            if block.key & WIDE_KEY and not block.key & LIMITED_KEY and not mode & MODE_WATCHED:
-                taken.append(Request(block.key, linear, mode, hot=op_at(block.ops).a > 1))
+        notes = ctypes.string_at(m.notes, m.notes_used * NOTE_BYTES)
+        for number, linear, mode in NOTE.iter_unpack(notes):
+            block = m.blocks + (number - 1) * BLOCK_BYTES
+            key = peek64(block + KEY_AT)
+            if key & WIDE_KEY and not key & LIMITED_KEY and not mode & MODE_WATCHED:
+                times = peek8(peek64(block + OPS_AT) + TIMES_AT)
+                taken.append(Request(key, linear, mode, hot=times > 1))
         m.notes_used = 0
         return taken
 
