@@ -28,7 +28,7 @@ class Limits:
 
     instructions: int = 160
     pages: int = 6
-    returns: int = 4
+    returns: int = 32
     share: float = 0.1
 
 
@@ -126,7 +126,7 @@ class Former:
             self._await(block.following, 1.0)
         if last is not None and last.ends == "branch" and is_call(last):
             back = block.at + block.length
-            if self._warmth(back) and len(self._returns) < self._limits.returns:
+            if self._warmth(back) and back not in self._returns and len(self._returns) < self._limits.returns:
                 self._returns.append(back)
                 self._consider(back)
 

@@ -66,6 +66,8 @@ class RegionText:
         self._entry()
         for number, block in enumerate(self._shape.blocks):
             self._block(number, block)
+        if self._shape.returns:
+            self._returning()
         self._go_on()
         if self._leaving:
             self._leaving_phis()
@@ -196,26 +198,33 @@ class RegionText:
         if block.target is not None:
             self._edge(block, block.target)
             return
-        out = self._out
-        eip = out.load("c", "eip")
-        for at in self._shape.returns:
-            here, other = out.name()[1:], out.name()[1:]
-            out.branch(out.value(f"icmp eq i64 {eip}, {self._address(at)}"), here, other)
-            out.label(here)
-            self._edge(block, at)
-            out.label(other)
-        out.add("  br label %go_on")
+        self._out.add(f"  br label %{'returning' if self._shape.returns else 'go_on'}")
 
-    def _edge(self, block: Block, at: int) -> None:
-        """To the region's block at `at` if there is one and, when it lies on another page, if that is still mapped."""
+    def _returning(self) -> None:
+        """c.eip may be anything: is it where one of the region's calls returns to?"""
+        out = self._out
+        out.label("returning")
+        eip = out.load("c", "eip")
+        relative = out.value(f"sub i64 {eip}, %eip0")
+        ways = [(at, out.name()[1:]) for at in self._shape.returns]
+        cases = " ".join(f"i64 {at}, label %{label}" for at, label in ways)
+        out.add(f"  switch i64 {relative}, label %go_on [ {cases} ]")
+        for at, label in ways:
+            out.label(label)
+            self._edge(None, at)
+
+    def _edge(self, block: Block | None, at: int) -> None:
+        """To the region's block at `at` if there is one and, when it lies on another page than `block` (None: nobody
+        knows where we come from), if that is still mapped."""
         out = self._out
         label, page = self._blocks.get(at, ("go_on", -1))
-        if page < 0 and self._is_near(block, at):
+        if page < 0 and block is not None and self._is_near(block, at):
             link = out.value(f"getelementptr i8, ptr %data, i64 {8 * (len(self._shape.page_numbers) + self._links)}")
             self._links += 1
             known = out.value(f"load ptr, ptr {link}, align 8")
             out.add(f"  store ptr {link}, ptr %slot, align 8", f"  store ptr {known}, ptr %next, align 8")
-        if page < 0 or page == block.page:
+        from_page = block.page if block is not None else 0 if len(self._shape.page_numbers) == 1 else None
+        if page < 0 or page == from_page:
             out.add(f"  br label %{label}")
             return
         linear = out.value(f"add i64 {out.load('c', 'eip')}, {out.load('c', 'base', CS)}")
