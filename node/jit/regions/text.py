@@ -16,7 +16,7 @@ from node.ia32.encodings import Handler, tables
 from node.ia32.state import CPU, CS, DS, ES, M32, MACHINE, MODE_FLAT, MODE_USER, OP, OP_BYTES, SS
 from node.ia32.tlb import FETCH_KERNEL, FETCH_USER, READ_KERNEL, READ_USER, WRITE_KERNEL, WRITE_USER
 from node.jit.dispatch import GO_ON, GO_ON_LINKED, SETTLE_AT
-from node.jit.hot_fields import CHANGEABLE, FLEETING, HOT
+from node.jit.hot_fields import CHANGEABLE, FLEETING, HOT, effects_of
 from node.jit.record_copies import HELPERS, NARROW_RANGE_TEXT, REAL, fetch_text, write_back_text
 from node.jit.regions.shape import PAGE, Block, Instruction, Shape
 from node.jit.regions.writing import KINDS, Lines
@@ -43,6 +43,11 @@ _PASSED_ON = re.compile(
 @cache
 def passes_on_op(semantic: str) -> bool:
     return _PASSED_ON.search(semantic.split("\n", 1)[1]) is not None
+
+
+@cache
+def reads_eip(handler: Handler) -> bool:
+    return "eip" in effects_of(handler.semantic).touched
 
 
 def operations_offset(shape: Shape) -> int:
@@ -133,34 +138,46 @@ class RegionText:
         out = self._out
         out.label(f"b{number}")
         left = out.load("m", "left")
-        out.store("c", "eip", self._address(block.at))
-        out.branch(out.value(f"icmp ult i64 {left}, {len(block.instructions)}"), "go_on", f"r{number}", RARE)
+        out.branch(out.value(f"icmp ult i64 {left}, {len(block.instructions)}"), f"x{number}", f"r{number}", RARE)
+        out.label(f"x{number}")
+        self._aside(block.at)
+        out.add("  br label %go_on")
         out.label(f"r{number}")
-        result = ""
+        result, told = "", False
         for done, instruction in enumerate(block.instructions):
-            remaining = out.value(f"sub i64 {left}, {done}")
-            result = self._instruction(f"{number}_{done}", instruction, remaining)
+            if reads_eip(handler_of(instruction)) and not told:
+                out.store("c", "eip", self._address(block.at))
+                told = True
+            result = self._instruction(f"{number}_{done}", instruction, left, done, None if told else block.at)
         self._end(number, block, left, result)
 
-    def _instruction(self, label: str, instruction: Instruction, left: str) -> str:
-        """`left`: the budget in front of it. Returns the name of the semantic's result."""
+    def _aside(self, at: int | None) -> None:
+        """A rare way out begins. c.eip is told here, where its block begins, if it has not been: most instructions
+        need not know it. The empty assembly keeps LLVM from working out what the way takes along before it is taken."""
+        self._out.add('  call void asm sideeffect "", ""()')
+        if at is not None:
+            self._out.store("c", "eip", self._address(at))
+
+    def _instruction(self, label: str, instruction: Instruction, left: str, done: int, at: int | None) -> str:
+        """`left`: the budget in front of the block, of which `done` instructions have been executed; `at`: what c.eip
+        has still to be told. Returns the name of the semantic's result."""
         out, handler = self._out, handler_of(instruction)
         if handler.counts:
-            out.store("m", "left", left)
+            out.store("m", "left", out.value(f"sub i64 {left}, {done}"))
         op = self._op(label, instruction)
         result = out.value(f"call i64 @limosa_s{instruction.handler}(ptr %ca, ptr %ma, ptr {op})")
         if handler.may_leave:
             stays = out.value(f"icmp eq i64 {out.load('m', 'leave')}, 0")
             out.branch(stays, f"o{label}", f"l{label}", OFTEN)
             out.label(f"l{label}")
-            if handler.counts:
-                left = out.load("m", "left")
+            self._aside(at)
+            remaining = out.load("m", "left") if handler.counts else out.value(f"sub i64 {left}, {done}")
             out.add("  br label %leaving")
             out.label(f"o{label}")
             out.store("m", "leave", 0)
             out.store("m", "fault", 0)  # a fault leaves: what stays has none
             ended = {"branch": "1", "cc": result}.get(handler.ends, "0")
-            self._leaving.append((f"l{label}", left, instruction.operands[AT], instruction.length, ended))
+            self._leaving.append((f"l{label}", remaining, instruction.operands[AT], instruction.length, ended))
         return result
 
     def _op(self, label: str, instruction: Instruction) -> str:
