@@ -62,11 +62,14 @@ class Requests:
         with self._wanted:
             while not self._is_possible():
                 self._wanted.wait(LOOK_EVERY_S if self._hot else None)
-            return self._warm.popleft() if self._warm else self._take_hottest()
+            if self._warm:
+                return self._warm.popleft()
+        return self._take_hottest()
 
     def _take_hottest(self) -> Request:
+        """Without the lock: thousands may wait, and the guest's thread must not. Only this thread takes any out."""
         if not self._hottest:
-            heats = sorted((self._heat(key), key) for key in self._hot)
+            heats = sorted((self._heat(key), key) for key in list(self._hot))
             self._hottest = [key for _, key in heats[-AT_ONCE:]]
         return self._hot.pop(self._hottest.pop())
 
