@@ -12,12 +12,12 @@ arena.
 
 from node.ia32.blocks import ENTRY_HANDLER, FALL_HANDLER, block_numbered, handler_numbered, note, op_at
 from node.ia32.state import FS, GS, M32, NO_REG, OP_BYTES, SS, Cpu, Machine, Op
+from node.jit.dispatch import NUMBER_BYTES
 from node.jit.stencils import kinds
 from node.jit.stencils.kinds import DIRECT, ENOUGH, ENTRY, INTERPRETED, MEMORY, WAYS, WIDE_FIELDS, Way
 from node.jitted import inlined, jitted, peek8, peek32, peek64, poke8, poke32, poke64
 
 ROW_BYTES = 8 * (1 + WAYS)
-NUMBER_BEFORE = 16  # bytes before a handler's code stands its number (dispatch.py)
 BASE, BASE_INDEX, PLACE, IN_FS, IN_GS, NEAR, FAR = (
     way.slot for way in (Way.BASE, Way.BASE_INDEX, Way.PLACE, Way.IN_FS, Way.IN_GS, Way.NEAR, Way.FAR)
 )
@@ -49,7 +49,7 @@ def code_bytes(stencil: int) -> int:
 @jitted
 def stencil_for(m: Machine, e: Op, place: int) -> int:
     """The stencil for an Op of a block that begins `place` bytes behind its page's start; 0: there is none."""
-    number = peek64(int(e.handler) - NUMBER_BEFORE)
+    number = peek64(int(e.handler) - NUMBER_BYTES)
     kind = peek64(m.stencils + number * ROW_BYTES)
     if kind == MEMORY:
         way = _way_to_memory(e)

@@ -5,6 +5,7 @@ from typing import Any
 
 from node.ia32.encodings import Handler, tables
 from node.ia32.operands import MEM, offset_of
+from node.ia32.semantics.control import loop
 from node.jit.hot_fields import FLEETING, closure_of, inline_effects_of
 from node.jit.lowering import LLVM_NAMES, Lowering, cold_definition, parse, primitive_definitions
 from node.jit.semantics_library import inlined_libraries, region_cold_definition, start_again_text, stays_out, weak
@@ -27,7 +28,7 @@ def has_stencil(handler: Handler) -> bool:
     by themselves, and the vector unit's, which are long."""
     if stays_out(handler.semantic) or handler.counts or handler.ends == "always":
         return False
-    if handler.ends == "cc" and handler.semantic.__name__ == "loop":
+    if handler.semantic is loop:
         return False  # changes its counter before it is known whether the target has been found
     effects = inline_effects_of(handler.semantic)
     return "leave" not in effects.writes and not effects.touched & FLEETING
