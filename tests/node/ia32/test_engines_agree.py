@@ -61,40 +61,33 @@ def plain() -> Iterator[SoupWorld]:
     world.close()
 
 
-def compare_many(kind: str, programs: int, plain: SoupWorld, native: SoupWorld) -> None:
+def compare_many(label: str, kind: str, programs: int, one: SoupWorld, another: SoupWorld) -> None:
     for number in range(programs):
-        name = f"{kind} {number}"
+        name = f"{label} {number}"
         rng = random_for(name)
-        compare(rng, plain, native, random_program(rng, kind), name)
+        compare(rng, one, another, random_program(rng, kind), name)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_compiled_and_plain_interpreter_agree(kind: str, plain: SoupWorld, native: SoupWorld) -> None:
-    compare_many(kind, 3, plain, native)
+    compare_many(kind, kind, 3, plain, native)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_compiled_and_plain_interpreter_agree_on_many_programs(kind: str, plain: SoupWorld, native: SoupWorld) -> None:
-    compare_many(kind, 40, plain, native)
-
-
-def compare_copied(kind: str, programs: int, native: SoupWorld, copied: SoupWorld) -> None:
-    for number in range(programs):
-        name = f"copied {kind} {number}"
-        rng = random_for(name)
-        compare(rng, native, copied, random_program(rng, kind), name)
+    compare_many(kind, kind, 40, plain, native)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_copied_and_interpreted_code_agree(kind: str, native: SoupWorld, copied: SoupWorld) -> None:
-    compare_copied(kind, 10, native, copied)
+    compare_many(f"copied {kind}", kind, 10, native, copied)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_copied_and_interpreted_code_agree_on_many_programs(kind: str, native: SoupWorld, copied: SoupWorld) -> None:
-    compare_copied(kind, 100, native, copied)
+    compare_many(f"copied {kind}", kind, 100, native, copied)
 
 
 @pytest.mark.parametrize("kind", KINDS)
