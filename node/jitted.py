@@ -141,28 +141,46 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
 
 
 @dataclass(frozen=True, slots=True)
+class Touch:
+    """Memory of this process that a primitive reaches by a number: both in the words of its LLVM text."""
+
+    address: str
+    size: str | int
+    if_any: bool = False  # an address of 0 stands for no memory
+
+
+@dataclass(frozen=True, slots=True)
 class Primitive:
     """`arguments` and `result` are LLVM-like type letters ('i64' or 'void'; 'cpu', 'machine', 'op' for records);
-    `llvm` writes the body as LLVM IR text given the SSA names of the arguments, or names an external symbol to call."""
+    `llvm` writes the body as LLVM IR text given the SSA names of the arguments, or names an external symbol to call.
+    `touches` and `below` (a number, and what it is taken to be below) tell what nobody but a checked build looks at."""
 
     arguments: tuple[str, ...]
     result: str
     symbol: str | None
     llvm: str | None
+    touches: tuple[Touch, ...] = ()
+    below: tuple[tuple[str, int], ...] = ()
 
 
 PRIMITIVES: dict[Callable[..., Any], Primitive] = {}
 
 
 def primitive(
-    *, arguments: tuple[str, ...], result: str, llvm: str | None = None, symbol: str | None = None
+    *,
+    arguments: tuple[str, ...],
+    result: str,
+    llvm: str | None = None,
+    symbol: str | None = None,
+    touches: tuple[Touch, ...] = (),
+    below: tuple[tuple[str, int], ...] = (),
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """`llvm`: the text of an LLVM function body over %0, %1, … (one per argument); `symbol`: the name of a function
     that
     `node.jit` links in. The decorated Python function is the same meaning for plain runs."""
 
     def register(function: Callable[P, R]) -> Callable[P, R]:
-        PRIMITIVES[function] = Primitive(arguments, result, symbol, llvm)
+        PRIMITIVES[function] = Primitive(arguments, result, symbol, llvm, touches, below)
         return function
 
     return register
@@ -177,7 +195,7 @@ def _peek(bits: int, name: str) -> Callable[[int], int]:
 
     peek.__name__ = peek.__qualname__ = name
     body = f"%p = inttoptr i64 %0 to ptr\n%v = load i{bits}, ptr %p, align 1\n{extend}"
-    return primitive(arguments=("i64",), result="i64", llvm=body)(peek)
+    return primitive(arguments=("i64",), result="i64", llvm=body, touches=(Touch("%0", bits // 8),))(peek)
 
 
 def _poke(bits: int, name: str) -> Callable[[int, int], None]:
@@ -189,7 +207,7 @@ def _poke(bits: int, name: str) -> Callable[[int, int], None]:
 
     poke.__name__ = poke.__qualname__ = name
     body = f"%p = inttoptr i64 %0 to ptr\n{narrow}store i{bits} %v, ptr %p, align 1\nret void"
-    return primitive(arguments=("i64", "i64"), result="void", llvm=body)(poke)
+    return primitive(arguments=("i64", "i64"), result="void", llvm=body, touches=(Touch("%0", bits // 8),))(poke)
 
 
 peek8, peek16, peek32, peek64 = (_peek(bits, f"peek{bits}") for bits in (8, 16, 32, 64))

@@ -13,8 +13,21 @@ is how many there have been), and where the block has been translated it holds t
     block_table[hash(key)] → block → next in bucket          page_blocks[page] → block → next on page
 """
 
-from node.ia32.state import CS, LEAVE_AFTER, M32, OP, Cpu, Machine, Op
-from node.jitted import I64, inlined, jitted, peek32, peek64, poke8, poke32, poke64, primitive, record_at, record_dtype
+from node.ia32.state import CS, LEAVE_AFTER, M32, OP, OP_BYTES, Cpu, Machine, Op
+from node.jitted import (
+    I64,
+    Touch,
+    inlined,
+    jitted,
+    peek32,
+    peek64,
+    poke8,
+    poke32,
+    poke64,
+    primitive,
+    record_at,
+    record_dtype,
+)
 
 TABLE_BITS = 17
 BLOCKS_CAPACITY = 1 << 17
@@ -43,12 +56,15 @@ BLOCK = record_dtype(Block)
 BLOCK_BYTES = BLOCK.itemsize
 
 
-@primitive(arguments=("i64",), result="op", llvm="%p = inttoptr i64 %0 to ptr\nret ptr %p")
+_POINTER = "%p = inttoptr i64 %0 to ptr\nret ptr %p"
+
+
+@primitive(arguments=("i64",), result="op", llvm=_POINTER, touches=(Touch("%0", OP_BYTES),))
 def op_at(address: int) -> Op:
     return record_at(address, OP)  # type: ignore[no-any-return]
 
 
-@primitive(arguments=("i64",), result="block", llvm="%p = inttoptr i64 %0 to ptr\nret ptr %p")
+@primitive(arguments=("i64",), result="block", llvm=_POINTER, touches=(Touch("%0", BLOCK_BYTES),))
 def block_at(address: int) -> Block:
     return record_at(address, BLOCK)  # type: ignore[no-any-return]
 

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from node.jitted import Primitive, primitive
+from node.jitted import Primitive, Touch, primitive
 
 HOST_HAS_X87 = platform.machine() in ("x86_64", "AMD64")
 
@@ -72,6 +72,7 @@ OPERATIONS: tuple[Entry, ...] = (
 )  # fmt: skip
 
 DEFAULT_CONTROL = 0x37F
+EXTENDED_BYTES = 10  # the widest operand
 
 
 def _assembly() -> str:
@@ -149,5 +150,10 @@ def _host_x87(operation: int, control: int, sticky: int, first: int, second: int
 _ARGUMENTS = ("i64",) * 6
 _PRIMITIVE = Primitive(_ARGUMENTS, "i64", None, _body() if HOST_HAS_X87 else None)
 host_x87 = primitive(
-    arguments=_ARGUMENTS, result="i64", llvm=_PRIMITIVE.llvm, symbol=None if HOST_HAS_X87 else "limosa_host_x87"
+    arguments=_ARGUMENTS,
+    result="i64",
+    llvm=_PRIMITIVE.llvm,
+    symbol=None if HOST_HAS_X87 else "limosa_host_x87",
+    touches=tuple(Touch(f"%{i}", EXTENDED_BYTES, if_any=True) for i in (3, 4, 5)),
+    below=(("%0", len(OPERATIONS)),),
 )(_host_x87)

@@ -112,6 +112,7 @@ def _external(name: str) -> str | None:
     result="void",
     llvm=_vector(_LATCHES + _switch(_COMPUTE, _STORE)),
     symbol=_external("compute"),
+    below=(("%1", len(NAMES)),),
 )
 def compute(m: Machine, operation: int) -> None:
     """m.operand ← NAMES[operation](m.first, m.operand)."""
@@ -127,6 +128,7 @@ def compute(m: Machine, operation: int) -> None:
     result="void",
     llvm=_vector(_LATCHES + _switch(_COMPARE, _STORE)),
     symbol=_external("compare"),
+    below=(("%1", len(COMPARISONS)),),
 )
 def compare(m: Machine, comparison: int) -> None:
     """m.operand ← all ones where the comparison holds (COMPARISON[...] + predicate), zero elsewhere."""
@@ -187,7 +189,7 @@ def _shuffle_text() -> str:
     return _LATCHES + f"switch i64 %operation, label %none [ {targets} ]\n" + "\n".join(parts) + "\nnone:\nunreachable"
 
 
-@primitive(arguments=("machine", "i64", "i64"), result="void", llvm=_shuffle_text())
+@primitive(arguments=("machine", "i64", "i64"), result="void", llvm=_shuffle_text(), below=(("%1", len(SHUFFLES)),))
 def shuffle(m: Machine, kind: int, order: int) -> None:
     """m.operand ← lanes of m.first and m.operand as the immediate `order` says."""
     _put(m.operand, rearranged(SHUFFLES[kind], join(m.first, 32), join(m.operand, 32), int(order)))

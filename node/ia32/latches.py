@@ -8,7 +8,7 @@ moved in (the upper half behind an MMX register or a short memory operand) is ze
 import ctypes
 
 from node.ia32.state import CPU, MACHINE, Cpu, Machine
-from node.jitted import cold_symbol, primitive
+from node.jitted import Touch, cold_symbol, primitive
 
 
 def _offset(of: object, name: str) -> int:
@@ -36,12 +36,14 @@ _EIGHT = (
     "store <2 x i64> %v, ptr %{1}, align 8\nret void"
 )
 _REGISTER = ("cpu", "machine", "i64")
+_NUMBER = (("%2", 8),)
 
 
 @primitive(
     arguments=_REGISTER,
     result="void",
     llvm=_register(XMM, "r") + _latch("%1", FIRST) + _SIXTEEN.format("r", "latch"),
+    below=_NUMBER,
 )
 def first_from_xmm(c: Cpu, m: Machine, number: int) -> None:
     for i in range(4):
@@ -52,6 +54,7 @@ def first_from_xmm(c: Cpu, m: Machine, number: int) -> None:
     arguments=_REGISTER,
     result="void",
     llvm=_register(XMM, "r") + _latch("%1", OPERAND) + _SIXTEEN.format("r", "latch"),
+    below=_NUMBER,
 )
 def operand_from_xmm(c: Cpu, m: Machine, number: int) -> None:
     for i in range(4):
@@ -62,6 +65,7 @@ def operand_from_xmm(c: Cpu, m: Machine, number: int) -> None:
     arguments=_REGISTER,
     result="void",
     llvm=_register(XMM, "r") + _latch("%1", OPERAND) + _SIXTEEN.format("latch", "r"),
+    below=_NUMBER,
 )
 def operand_to_xmm(c: Cpu, m: Machine, number: int) -> None:
     for i in range(4):
@@ -72,6 +76,7 @@ def operand_to_xmm(c: Cpu, m: Machine, number: int) -> None:
     arguments=_REGISTER,
     result="void",
     llvm=_register(FPU, "r") + _latch("%1", FIRST) + _EIGHT.format("r", "latch"),
+    below=_NUMBER,
 )
 def first_from_mmx(c: Cpu, m: Machine, number: int) -> None:
     _set(m.first, c.fpu[2 * number])
@@ -81,6 +86,7 @@ def first_from_mmx(c: Cpu, m: Machine, number: int) -> None:
     arguments=_REGISTER,
     result="void",
     llvm=_register(FPU, "r") + _latch("%1", OPERAND) + _EIGHT.format("r", "latch"),
+    below=_NUMBER,
 )
 def operand_from_mmx(c: Cpu, m: Machine, number: int) -> None:
     _set(m.operand, c.fpu[2 * number])
@@ -93,6 +99,7 @@ def operand_from_mmx(c: Cpu, m: Machine, number: int) -> None:
     + _latch("%1", OPERAND)
     + "%v = load i64, ptr %latch, align 8\nstore i64 %v, ptr %r, align 8\n"
     + "%x = getelementptr i8, ptr %r, i64 8\nstore i64 65535, ptr %x, align 8\nret void",
+    below=_NUMBER,
 )
 def operand_to_mmx(c: Cpu, m: Machine, number: int) -> None:
     """The register's sign and exponent become all ones (SDM 3A 12.2)."""
@@ -109,6 +116,7 @@ _AT = "%at = inttoptr i64 %1 to ptr\n"
     llvm=_AT
     + _latch("%0", OPERAND)
     + "%v = load <2 x i64>, ptr %at, align 1\nstore <2 x i64> %v, ptr %latch, align 8\nret void",
+    touches=(Touch("%1", 16),),
 )
 def operand_from_16(m: Machine, address: int) -> None:
     """Sixteen bytes at an address of this process."""
@@ -120,6 +128,7 @@ def operand_from_16(m: Machine, address: int) -> None:
     arguments=("machine", "i64"),
     result="void",
     llvm=_AT + _latch("%0", OPERAND) + _EIGHT.format("at", "latch"),
+    touches=(Touch("%1", 8),),
 )
 def operand_from_8(m: Machine, address: int) -> None:
     _set(m.operand, ctypes.c_uint64.from_address(int(address)).value)
@@ -143,6 +152,7 @@ def operand_from_value(m: Machine, value: int) -> None:
     llvm=_AT
     + _latch("%0", OPERAND)
     + "%v = load <2 x i64>, ptr %latch, align 8\nstore <2 x i64> %v, ptr %at, align 1\nret void",
+    touches=(Touch("%1", 16),),
 )
 def operand_to_16(m: Machine, address: int) -> None:
     for i in range(4):
@@ -153,6 +163,7 @@ def operand_to_16(m: Machine, address: int) -> None:
     arguments=("machine", "i64"),
     result="void",
     llvm=_AT + _latch("%0", OPERAND) + "%v = load i64, ptr %latch, align 8\nstore i64 %v, ptr %at, align 1\nret void",
+    touches=(Touch("%1", 8),),
 )
 def operand_to_8(m: Machine, address: int) -> None:
     for i in range(2):

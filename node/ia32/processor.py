@@ -5,6 +5,7 @@ Derived tables (TLB, decoded code, fetch state) are rebuilt at will; `Cpu` alone
 """
 
 import ctypes
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -91,6 +92,7 @@ class _BoundPlain:
         return {}
 
 
+Reach = tuple[str, int, int]  # name, address in this process, bytes
 LOW_PAGES = 256
 HOLE = range(0xA0, 0x100)  # pages of the legacy hole: not RAM unless mapped so
 DEVICES = (0xFEC0_0000, 0xFEE0_0000)  # guest-physical: what the host answers for
@@ -170,6 +172,14 @@ class Processor:
                 low[page] = page * PAGE | attributes
         self._tables["low_map"][:] = low
         self.engine.flush_all()
+
+    def reach(self) -> Iterator[Reach]:
+        """All memory that executing a guest's code may touch, the hottest first."""
+        yield "guest memory", self.machine.ram, self.memory.bytes.nbytes
+        yield "machine", self.machine_address, MACHINE.itemsize
+        yield "cpu", self.machine.cpu_address, CPU.itemsize
+        for name, table in self._tables.items():
+            yield name, table.ctypes.data, table.nbytes
 
     @property
     def machine_address(self) -> int:

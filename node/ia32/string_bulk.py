@@ -9,7 +9,7 @@ from node.ia32.operands import get_reg
 from node.ia32.semantics.alu import CMP_, combine
 from node.ia32.state import DF, EAX, EDI, ES, ESI, M32, Cpu, Machine, Op
 from node.ia32.tlb import entry_of
-from node.jitted import inlined, jitted, primitive
+from node.jitted import Touch, inlined, jitted, primitive
 
 NOWHERE = 0  # no address of this process
 
@@ -19,6 +19,7 @@ NOWHERE = 0  # no address of this process
     result="void",
     llvm="%d = inttoptr i64 %0 to ptr\n%s = inttoptr i64 %1 to ptr\n"
     "call void @llvm.memmove.p0.p0.i64(ptr %d, ptr %s, i64 %2, i1 false)\nret void",
+    touches=(Touch("%0", "%2"), Touch("%1", "%2")),
 )
 def move_bytes(target: int, source: int, count: int) -> None:
     """memmove between addresses of this process."""

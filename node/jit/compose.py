@@ -13,6 +13,7 @@ from node.ia32.encodings import tables
 from node.ia32.faults import undefined
 from node.ia32.fetch import add_piece, find, find_jump
 from node.jit import dispatch
+from node.jit.checks import Checks
 from node.jit.lowering import LLVM_NAMES, Lowering, cold_definitions, parse, primitive_definitions
 from node.jit.packed import pack
 from node.jit.semantics_library import LibraryBuilder
@@ -51,13 +52,13 @@ SUPPORT: dict[str, tuple[Callable[..., Any], tuple[str, ...], str]] = {
 Progress = Callable[[float, str], None]  # share done (0-1), what is being done
 
 
-def compose(level: str, progress: Progress) -> bytes:
+def compose(level: str, checks: Checks, progress: Progress) -> bytes:
     """The interpreter for a level of x86-64, and beside it the semantics of which translated code is made
     (`packed.py`). Takes some tens of seconds."""
-    lowering = Lowering()
+    lowering = Lowering(checks)
     target = target_machine(level)
     handlers = tables().handlers
-    whole = parse(primitive_definitions() + "\n" + cold_definitions())
+    whole = parse("\n".join([primitive_definitions(checks), cold_definitions(), checks.definition]))
     symbols: dict[tuple[Callable[..., Any], int], str] = {}
     by_number: dict[int, str] = {}
 
@@ -90,11 +91,12 @@ def compose(level: str, progress: Progress) -> bytes:
     progress(0.75, "linking")
     for code in lowering.libraries:
         whole.link_in(_keeping_all(code._final_module.clone()))
-    parts += [dispatch.table_text(len(handlers)), dispatch.helper_table_text([*helpers, *called_out(lowering)])]
-    text = SPECIAL + "\n".join(parts)
+    called = [*helpers, *called_out(lowering), *checks.helpers]
+    parts += [dispatch.table_text(len(handlers)), dispatch.helper_table_text(called)]
+    text = checks.in_text(SPECIAL + "\n".join(parts))
     declarations = _declarations(text, whole)
     whole.link_in(parse(declarations + text))
-    _hide(whole)
+    _hide(whole, checks.exported)
     progress(0.8, "optimising")
     optimise(whole, target)
     progress(0.9, "generating code")
@@ -117,15 +119,19 @@ def _declarations(text: str, whole: Any) -> str:
     """Declare what the dispatch text refers to in the other modules."""
     mentioned = set(re.findall(r"@([\w.$]+)", text))
     return "\n".join(
-        f"declare i32 @{f.name}({', '.join(str(a.type) for a in f.arguments)})"
+        f"declare {_returned(f)} @{f.name}({', '.join(str(a.type) for a in f.arguments)})"
         for f in whole.functions
         if not f.is_declaration and f.name in mentioned
     )
 
 
-def _hide(module: Any) -> None:
+def _returned(function: Any) -> str:
+    return str(function.global_value_type).split(" (")[0]
+
+
+def _hide(module: Any, besides: frozenset[str]) -> None:
     """Everything is internal but what Python asks for, so that the optimiser may inline and drop."""
-    exported = {f"limosa_{name}" for name in ENTRY_POINTS} | {"limosa_handlers", "limosa_helpers"}
+    exported = {f"limosa_{name}" for name in ENTRY_POINTS} | {"limosa_handlers", "limosa_helpers"} | besides
     for item in [*module.functions, *module.global_variables]:
         if not item.is_declaration and item.name not in exported and not item.name.startswith("llvm."):
             item.linkage = "internal"

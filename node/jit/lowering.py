@@ -16,7 +16,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numba
 from llvmlite import ir
-from numba.core import config, types
+from numba.core import cgutils, config, types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.datamodel.models import RecordModel
 from numba.core.datamodel.registry import register_default
@@ -27,6 +27,7 @@ from numba.np.arrayobj import record_getattr, record_setattr
 
 from node.ia32.blocks import BLOCK
 from node.ia32.state import CPU, MACHINE, OP
+from node.jit.checks import Checks
 from node.jit.hot_fields import HOT
 from node.jitted import PRIMITIVES, REGISTRY, Primitive, cold_symbol
 
@@ -94,7 +95,7 @@ def primitive_symbol(function: Callable[..., Any], primitive: Primitive) -> str:
     return primitive.symbol or f"limosa_prim_{function.__name__}"
 
 
-def primitive_definitions() -> str:
+def primitive_definitions(checks: Checks) -> str:
     """LLVM text that defines every primitive with a body."""
     parts = ["declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)"]
     for name in ("NRT_incref", "NRT_decref"):  # numba counts references to array fields of records: there are none
@@ -105,8 +106,9 @@ def primitive_definitions() -> str:
         head = f"{LLVM_NAMES[primitive.result]} @{name}({arguments})"
         if primitive.llvm is None:
             continue
-        parts.append(f"define weak_odr {head} alwaysinline nounwind {{\nentry:\n{primitive.llvm}\n}}")
-    return "\n".join(parts)
+        body = checks.of_primitive(primitive) + primitive.llvm
+        parts.append(f"define weak_odr {head} alwaysinline nounwind {{\nentry:\n{body}\n}}")
+    return "\n".join([*parts, checks.common])
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,8 @@ def _kind_of(numba_type: Any) -> str:
 class Lowering:
     """Compiles registered functions; one instance a build."""
 
-    def __init__(self) -> None:
+    def __init__(self, checks: Checks) -> None:
+        self.checks = checks
         self.libraries: list[Any] = []  # one for each numba function compiled, its own code only
         self._dispatchers: dict[Callable[..., Any], Any] = {}
         self._intrinsics: dict[Callable[..., Any], Any] = {}
@@ -138,7 +141,7 @@ class Lowering:
         """Symbol of `function` for argument kinds such as ('cpu', 'machine', 'i64')."""
         signature = tuple(TYPES[a] for a in arguments)
         dispatcher = self._dispatcher(function)
-        with _no_native_code(self.libraries):
+        with _no_native_code(self.libraries), _indexes_checked(self.checks):
             dispatcher.compile(signature)
         result = dispatcher.overloads[signature]
         return str(result.fndesc.mangled_name)
@@ -169,7 +172,7 @@ class Lowering:
         copy = python_types.FunctionType(function.__code__, scope, function.__name__)
         dispatcher = numba.njit(
             error_model="numpy",
-            boundscheck=False,
+            boundscheck=self.checks.bounds,
             forceinline=REGISTRY[function].inline,
             no_cpython_wrapper=True,
             no_cfunc_wrapper=True,
@@ -198,6 +201,17 @@ def _no_native_code(libraries: list[Any]) -> Iterator[None]:
     finally:
         del context.get_executable
         JITCodeLibrary._finalize_specific = finalize
+
+
+@contextmanager
+def _indexes_checked(checks: Checks) -> Iterator[None]:
+    """Instead of raising IndexError, for which this code has no use."""
+    before = cgutils.do_boundscheck
+    cgutils.do_boundscheck = checks.index
+    try:
+        yield
+    finally:
+        cgutils.do_boundscheck = before
 
 
 def _collect(libraries: list[Any], library: Any) -> Any:

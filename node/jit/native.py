@@ -30,13 +30,19 @@ from node.jit.regions.compiler import RegionCompiler, Translation
 from node.jit.regions.settings import Settings
 from node.jit.regions.shape import Shape
 from node.jit.regions.store import DiskStore
-from node.jit.regions.translator import Natives, Translator
+from node.jit.regions.translator import Natives, Store, Translator
 from node.jit.target import host_level
 
 NODE = Path(__file__).resolve().parent.parent
 Progress = Callable[[float, str], None]
-USERS = frozenset({"native.py", "build.py", "arena.py"})  # what loads or orders the object, but is no part of it
-BUILDER = (sys.executable, "-m", "node.jit.build")  # given the cache directory; tells its progress on standard output
+USERS = frozenset(
+    {"native.py", "build.py", "arena.py", "checked_engine.py"}
+)  # what loads or orders the object, but is no part of it
+BUILDER = (
+    sys.executable,
+    "-m",
+    "node.jit.build",
+)  # given cache directory and level; tells its progress on standard output
 READABLE = 0o644
 DIGEST_BYTES = 16  # an object file in the cache is preceded by that much of its SHA-256
 
@@ -88,18 +94,19 @@ def store(path: Path, code: bytes) -> None:
     os.replace(aside.name, path)
 
 
-def object_code(cache: Path, progress: Progress, builder: Sequence[str] = BUILDER) -> bytes:
-    """From the cache, or compiled now, by a process of its own."""
-    code = verified(object_path(cache))
+def object_code(cache: Path, progress: Progress, builder: Sequence[str] = BUILDER, level: str | None = None) -> bytes:
+    """From the cache, or compiled now, by a process of its own. `level`: None: what this host has."""
+    level = level or host_level()
+    code = verified(object_path(cache, level))
     if code is not None:
         return code
     try:
         with _one_at_a_time(cache, progress):
-            return verified(object_path(cache)) or _compiled(cache, progress, builder)
+            return verified(object_path(cache, level)) or _compiled(cache, progress, builder, level)
     except OSError as error:  # a cache that cannot be written: compile for this once
         progress(0.0, f"the cache cannot be written ({error}): compiling for this run only")
         with tempfile.TemporaryDirectory() as own:
-            return _compiled(Path(own), progress, builder)
+            return _compiled(Path(own), progress, builder, level)
 
 
 @contextmanager
@@ -115,12 +122,12 @@ def _one_at_a_time(cache: Path, progress: Progress) -> Iterator[None]:
         yield
 
 
-def _compiled(cache: Path, progress: Progress, builder: Sequence[str]) -> bytes:
+def _compiled(cache: Path, progress: Progress, builder: Sequence[str], level: str) -> bytes:
     with tempfile.TemporaryFile(dir=cache):
         pass  # fails now rather than after a minute's work
-    path = object_path(cache)
+    path = object_path(cache, level)
     with subprocess.Popen(
-        [*builder, str(cache)], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=NODE.parent, text=True
+        [*builder, str(cache), level], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=NODE.parent, text=True
     ) as build:
         assert build.stdout is not None
         for line in build.stdout:
@@ -139,7 +146,7 @@ class NativeEngine:
 
     def __init__(self, packed: bytes, cache: Path) -> None:
         self._settings: Settings | None = None
-        self._store = DiskStore(cache.with_name("regions") / region_cache_key(host_level()))
+        self._store: Store = DiskStore(cache.with_name("regions") / region_cache_key(host_level()))
         self._packed = packed
         self._texts: list[str] = []
         self._stencils = b""

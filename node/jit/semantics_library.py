@@ -122,7 +122,7 @@ class LibraryBuilder:
 
     def __init__(self, lowering: Lowering, symbols: dict[int, str]) -> None:
         """`symbols`: the numba function of each handler's semantic."""
-        self._symbols = symbols
+        self._symbols, self._checks = symbols, lowering.checks
         self._compiled = lowering.compiled()
         self._inside = inlined_libraries(lowering)
         called = sorted(self._called())
@@ -155,7 +155,7 @@ class LibraryBuilder:
         return _split(str(module), len(handlers))
 
     def _frame(self, handlers: Sequence[Handler | None]) -> str:
-        parts = [primitive_definitions(), *map(region_cold_definition, HOT)]
+        parts = [primitive_definitions(self._checks), *map(region_cold_definition, HOT), self._checks.declaration]
         whole = set(self._symbols.values())
         for helper in self.helpers:
             parts.append(wrapper_text(helper, self._compiled[helper.symbol], rare=helper.symbol not in whole))

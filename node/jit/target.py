@@ -17,6 +17,8 @@ LEVELS: Mapping[str, frozenset[str]] = {
     "x86-64": frozenset(),
 }
 
+CHECKED = "+checked"  # behind a level: the build of `checks.py`, asked for and found in the cache by that name
+
 
 def host_level() -> str:
     """The highest level that this host has."""

@@ -5,11 +5,16 @@ The compiled one lies in the shared cache, under `native/`; the first run compil
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from node.ia32.processor import Engine, PlainEngine
 from tests.support.shared_cache import shared_cache
 
+if TYPE_CHECKING:
+    from node.jit.native import NativeEngine
+
 ENGINES = ("plain", "native", "copied", "translated")
+CHECKED = "checked "  # in front of another than "plain": the same in the build that checks every address
 
 
 def cache_directory() -> Path:
@@ -18,13 +23,13 @@ def cache_directory() -> Path:
 
 @cache
 def engine_named(name: str) -> Engine:
-    """One of ENGINES; loaded (and, the first time on this host, compiled) once a process. "copied" is "native" with
-    stencils of everything, "translated" with everything translated that has been executed once."""
+    """One of ENGINES, perhaps behind CHECKED; loaded (and, the first time on this host, compiled) once a process.
+    "copied" is "native" with stencils of everything, "translated" with everything translated that has been executed
+    once."""
     if name == "plain":
         return PlainEngine()
-    from node.jit.native import load  # the plain suite needs no numba
-
-    engine = load(cache_directory())
+    engine = _loaded(checked=name.startswith(CHECKED))
+    name = name.removeprefix(CHECKED)
     if name == "native":
         return engine
     from node.jit.regions.formation import Limits
@@ -35,6 +40,17 @@ def engine_named(name: str) -> Engine:
     if name == "translated":
         engine.translate(Settings(patience=2, forced=True, stretch=60, limits=Limits(instructions=16)))
     return engine
+
+
+def _loaded(*, checked: bool) -> "NativeEngine":
+    """The plain suite needs no numba."""
+    if checked:
+        from node.jit.checked_engine import load_checked
+
+        return load_checked(cache_directory())
+    from node.jit.native import load
+
+    return load(cache_directory())
 
 
 if __name__ == "__main__":  # before the tests, which have a time limit each

@@ -50,10 +50,13 @@ class RegionCompiler:
     def compile(self, shape: Shape) -> Translation:
         """Raises NotSelfContained if the code cannot be moved about."""
         region = RegionText(shape, self._library)
-        module = llvm.parse_assembly(region.text())
+        module = llvm.parse_assembly(self._text(region))
         self._optimise(module)
         code, entry = extract(bytes(self._target.emit_object(module)), NAME)
         return Translation(code, entry, tuple(region.operations))
+
+    def _text(self, region: RegionText) -> str:
+        return region.text()
 
     def _optimise(self, module: Any) -> None:
         builder = llvm.create_pass_builder(self._target, llvm.create_pipeline_tuning_options(speed_level=1))

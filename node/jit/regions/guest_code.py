@@ -1,11 +1,11 @@
 """A running guest's code as the translator's thread reads it: racy but bounded. The installer compares it again."""
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from node.ia32.encodings import tables
 from node.ia32.fetch import WIDE_KEY
-from node.ia32.processor import Processor
+from node.ia32.processor import Processor, Reach
 from node.ia32.state import M32, MACHINE, MODE_USER, OP, OP_BYTES
 from node.ia32.tlb import FETCH_KERNEL, FETCH_USER
 from node.jit.regions.formation import OPERANDS
@@ -32,6 +32,12 @@ class Decoder:
         self._op = ctypes.create_string_buffer(OP_BYTES)
         self._page = ctypes.create_string_buffer(PAGE)
         self._content = b""
+
+    def reach(self) -> Iterator[Reach]:
+        """Besides the processor's own memory, what decoding touches."""
+        yield "decoder's machine", self._machine, self._record.nbytes
+        for name, buffer in (("numbers", self._numbers), ("op", self._op), ("page", self._page)):
+            yield f"decoder's {name}", ctypes.addressof(buffer), ctypes.sizeof(buffer)
 
     def decode(self, content: bytes, offset: int) -> tuple[int, bytes] | None:
         if content is not self._content:

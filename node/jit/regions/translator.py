@@ -12,13 +12,13 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from node.ia32.blocks import BLOCK, BLOCK_BYTES, NOTE_BYTES, TRANSLATED_HEAT
 from node.ia32.fetch import LIMITED_KEY, WIDE_KEY
-from node.ia32.processor import Processor
+from node.ia32.processor import Processor, Reach
 from node.ia32.state import MODE_WATCHED, OP
 from node.jit.regions.catalogue import HEAD_BYTES, Catalogue, Files, head_of
 from node.jit.regions.compiler import Translation
@@ -87,6 +87,11 @@ class Translator:
         self._machine.glance = settings.patience if settings.forced else settings.glance
         self._machine.patience = settings.patience
         self._supply = Supply(processor, stencils, settings.copies_bytes, settings.copied_after)
+
+    def reach(self) -> Iterator[Reach]:
+        """Memory that native code touches on its behalf."""
+        yield from self._supply.reach()
+        yield from self._decoder.reach()
 
     @property
     def stretch(self) -> int:

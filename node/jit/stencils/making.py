@@ -51,9 +51,12 @@ def make(lowering: Lowering, symbols: Mapping[int, str], first_helper: int, opti
     """The table that `copying.py` reads. `symbols`: the numba function of each handler's semantic; `first_helper`: the
     number of the first of `called_out` in the table of helpers."""
     outside = called_out(lowering)
-    definitions = [primitive_definitions(), *_cold_definitions(), *_slow_definitions(lowering)]
+    checks = lowering.checks
+    definitions = [primitive_definitions(checks), *_cold_definitions(), *_slow_definitions(lowering)]
     for number, symbol in enumerate(outside, first_helper):
         definitions.append(call_out_text(symbol, ("ptr", "ptr", *_types(lowering, symbol)), number))
+    for number, symbol in enumerate(checks.helpers, first_helper + len(outside)):
+        definitions.append(call_out_text(symbol, ("i64", "i64"), number, "void"))
     module = parse("\n".join(definitions))
     for library in inlined_libraries(lowering, without=outside):
         module.link_in(weak(library._final_module.clone()))
@@ -65,7 +68,8 @@ def make(lowering: Lowering, symbols: Mapping[int, str], first_helper: int, opti
         for way in WAYS_OF[kind_of(handler)]
     ]
     declared = "\n".join(_declared(lowering, {symbols[n] for n in chosen}))
-    module.link_in(parse("\n".join([declared, JUMP_KNOWN, COMMON, *texts])))
+    text = checks.in_text("\n".join([declared, JUMP_KNOWN, COMMON, *texts]))
+    module.link_in(parse(checks.declaration + text))
     _hide(module)
     optimise(module, target)
     found = cut(bytes(target.emit_object(module)))

@@ -1,8 +1,10 @@
 """What a machine needs to copy stencils: their table, and memory for the copies."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from node.ia32.processor import Processor
+from node.ia32.processor import Processor, Reach
 from node.jit.arena import CodeArena
 
 
@@ -17,6 +19,11 @@ class Supply:
         m.copies, m.copies_run = self._arena.written_at, self._arena.executed_at
         m.copies_bytes = size
         m.copy_at = max(m.glance - after, 0)
+
+    def reach(self) -> Iterator[Reach]:
+        """Besides the processor's own memory, what copying touches."""
+        yield "stencils", self._machine.stencils, self._table.nbytes
+        yield "copies", self._arena.written_at, self._arena.size
 
     @property
     def bytes_used(self) -> int:

@@ -61,13 +61,14 @@ def wide_hole(name: str, kind: str) -> str:
     return f'  %{name} = call ptr asm "movabsq $$limosa_hole_{kind}, $0", "=r"() nounwind memory(none)'
 
 
-def call_out_text(symbol: str, types: Sequence[str], number: int) -> str:
+def call_out_text(symbol: str, types: Sequence[str], number: int, result: str = "i32") -> str:
     """A function that stencils call in the interpreter, number `number` in the table of helpers; seldom."""
     names = [f"%{i}" for i in range(len(types))]
     declared = ", ".join(f"{t} {n}" for t, n in zip(types, names, strict=True))
-    lines = [f"define i32 @{symbol}({declared}) alwaysinline nounwind {{", "entry:", wide_hole("hs", HELPERS)]
+    lines = [f"define {result} @{symbol}({declared}) alwaysinline nounwind {{", "entry:", wide_hole("hs", HELPERS)]
     lines += [f"  %fp = getelementptr ptr, ptr %hs, i64 {number}", "  %f = load ptr, ptr %fp"]
-    return "\n".join([*lines, f"  %s = call i32 %f({declared}) cold", "  ret i32 %s", "}"])
+    kept, returned = ("", "void") if result == "void" else ("%s = ", f"{result} %s")
+    return "\n".join([*lines, f"  {kept}call {result} %f({declared}) cold", f"  ret {returned}", "}"])
 
 
 def _function(name: str, lines: Sequence[str]) -> str:

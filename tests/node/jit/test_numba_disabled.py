@@ -24,8 +24,9 @@ print("done")
 """
 COMPILED = """
 from node.ia32.flags import materialise
+from node.jit.checks import Unchecked
 from node.jit.lowering import Lowering
-print(Lowering().compile(materialise, ("cpu",)))
+print(Lowering(Unchecked()).compile(materialise, ("cpu",)))
 """
 
 
