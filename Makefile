@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-compose check format protos dashboards bench bench-cpu fuzz clean help
+.PHONY: demo test test-checked test-compose check format protos dashboards bench bench-cpu fuzz clean help
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -15,9 +15,13 @@ demo: $(STAMP)  ## two nodes, one guest that writes its memory, a migration ther
 
 test: check  ## everything: check, the oracle without numba, the slow tests, and those that start real processes
 	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -n auto -m "not slow and not system" tests/node/ia32
-	$(BIN)/pytest -n auto -m "slow and not system" --timeout 900
+	$(BIN)/pytest -n auto -m "slow and not system and not checked" --timeout 900
 	$(BIN)/pytest -n 2 --dist loadfile -m "system and not compose and not alone" --timeout 900
 	$(BIN)/pytest -m "system and alone" --timeout 900
+
+test-checked: $(STAMP)  ## random programs and guests that mean harm, every address checked (compiles for a minute first)
+	$(BIN)/python -m tests.support.engine checked | tail -n 1
+	$(BIN)/pytest -n auto -m checked
 
 test-compose: $(STAMP)  ## the cluster of docker-compose.yml under a real Docker engine (root; five minutes)
 	deploy/test-compose

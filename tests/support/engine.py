@@ -3,6 +3,7 @@
 The compiled one lies in the shared cache, under `native/`; the first run compiles it.
 """
 
+import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,13 +48,15 @@ def _loaded(*, checked: bool) -> "NativeEngine":
     if checked:
         from node.jit.checked_engine import load_checked
 
-        return load_checked(cache_directory())
+        return load_checked(cache_directory(), _progress)
     from node.jit.native import load
 
-    return load(cache_directory())
+    return load(cache_directory(), _progress)
 
 
-if __name__ == "__main__":  # before the tests, which have a time limit each
-    from node.jit.native import load
+def _progress(share: float, what: str) -> None:
+    print(f"compiling the interpreter: {share:4.0%} {what}", flush=True)
 
-    load(cache_directory(), lambda share, what: print(f"compiling the interpreter: {share:4.0%} {what}", flush=True))
+
+if __name__ == "__main__":  # before the tests, which have a time limit each; `checked`: the build for those that check
+    _loaded(checked=sys.argv[1:] == [CHECKED.strip()])
