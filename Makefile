@@ -21,7 +21,7 @@ test: check  ## everything: check, the oracle without numba, the slow tests, and
 
 test-checked: $(STAMP)  ## random programs and guests that mean harm, every address checked (compiles for a minute first)
 	$(BIN)/python -m tests.support.engine checked | tail -n 1
-	$(BIN)/pytest -n auto -m checked
+	$(BIN)/pytest -n auto --capture=sys -m checked # so that what ends a process can be read
 
 test-compose: $(STAMP)  ## the cluster of docker-compose.yml under a real Docker engine (root; five minutes)
 	deploy/test-compose

@@ -22,9 +22,9 @@ CPUS = {"apic": "pentium4", "breakpoints": "pentium4", "strict": "pentium4", "ve
 MOST_INSTRUCTIONS = 200_000_000
 
 
-@pytest.fixture(scope="module")
-def engine() -> Engine:
-    return engine_named("native")
+@pytest.fixture(scope="module", params=["native", pytest.param("checked copied", marks=pytest.mark.checked)])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    return engine_named(request.param)
 
 
 def machine_of(engine: Engine, *, rom: bytes = b"", cpu: str = "i686") -> Machine:
