@@ -91,6 +91,11 @@ VM_ROWS = (
         "limosa_vm_regions_compiled_total", "Regions of hot code that were translated for it.", "regions_compiled"
     ),
     _counted("limosa_vm_regions_loaded_total", "Regions whose translation the node's disk had.", "regions_from_disk"),
+    _counted(
+        "limosa_vm_region_compilers_lost_total",
+        "Compiling processes that a region was the end of; the VM runs on without it.",
+        "region_compilers_lost",
+    ),
     _counted("limosa_vm_translation_seconds_total", "Processor time that translating took.", "translation_ms", 1e-3),
     VmRow(
         G, "limosa_vm_code_cache_bytes", "Translated code it holds.", lambda i: i.counters.get("code_cache_bytes", 0)
@@ -102,7 +107,12 @@ VM_ROWS = (
         "The longest time for which the guest stood still to have translations ordered and installed.",
         lambda i: i.counters.get("translation_longest_pause_us", 0) / 1e6,
     ),
-    VmRow(C, "limosa_vm_cpu_seconds_total", "Host processor time of its process.", lambda i: i.cpu_ns / 1e9),
+    VmRow(
+        C,
+        "limosa_vm_cpu_seconds_total",
+        "Host processor time of its process, without the compiler's.",
+        lambda i: i.cpu_ns / 1e9,
+    ),
     VmRow(G, "limosa_vm_resident_bytes", "Host memory of its process.", lambda i: i.resident_bytes),
     VmRow(
         C, "limosa_vm_dirty_pages_total", "Pages found written by migrations from this node.", lambda i: i.dirty_pages

@@ -7,6 +7,7 @@ import ctypes
 import gc
 import os
 import re
+import threading
 import weakref
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,11 +17,11 @@ from node.ia32.processor import BoundEngine, Processor, Reach
 from node.jit.checks import BAD_INDEX, CAPACITY, CHECK, RANGES, REPORT, USED, Checked
 from node.jit.dispatch import NUMBER_BYTES
 from node.jit.native import NativeEngine, Progress, object_code, silent
-from node.jit.regions.compiler import RegionCompiler, Translation
-from node.jit.regions.settings import Settings
+from node.jit.regions.compiler import RegionCompiler
 from node.jit.regions.shape import Shape
 from node.jit.regions.text import RegionText
-from node.jit.regions.translator import Translator
+from node.jit.regions.translation import Attempt, Translation
+from node.jit.regions.translator import Compiler, Translator
 from node.jit.target import CHECKED, host_level
 
 _REPORT = ctypes.CFUNCTYPE(None, ctypes.c_uint64, ctypes.c_uint64)
@@ -83,9 +84,20 @@ class _Nowhere:
         pass
 
 
-class _CheckedCompiler(RegionCompiler):
+class _CheckedText(RegionCompiler):
     def _text(self, region: RegionText) -> str:
         return Checked().in_text(super()._text(region))
+
+
+class _CompilerInside:
+    """In this process, whose addresses the code holds."""
+
+    def __init__(self, texts: list[str]) -> None:
+        self._compiler, self._asking = _CheckedText(texts), threading.Lock()
+
+    def compile(self, shape: Shape) -> Attempt:
+        with self._asking:
+            return Attempt(self._compiler.compile(shape))
 
 
 class CheckedEngine(NativeEngine):
@@ -104,24 +116,20 @@ class CheckedEngine(NativeEngine):
         self._ranges.claim(processor, [*processor.reach(), self._handlers()])
         return bound
 
-    def translate(self, settings: Settings) -> None:
-        super().translate(settings)
+    def _compiler_of(self, texts: list[str]) -> Compiler:
         check = self._engine.get_function_address(CHECK)
         definition = (
             f"define internal void @{CHECK}(i64 %0, i64 %1) alwaysinline nounwind {{\n"
             f"  call void inttoptr (i64 {check} to ptr)(i64 %0, i64 %1)\n  ret void\n}}"
         )
-        self._texts[0] = re.sub(rf"^declare void @{CHECK}\(.*$", definition, self._texts[0], flags=re.MULTILINE)
+        head = re.sub(rf"^declare void @{CHECK}\(.*$", definition, texts[0], flags=re.MULTILINE)
+        return _CompilerInside([head, *texts[1:]])
 
     def translator_for(self, processor: Processor) -> Translator | None:
         translator = super().translator_for(processor)
         if translator is not None:
             self._ranges.claim(translator, [*translator.reach(), self._helpers(processor)])
         return translator
-
-    def compile(self, shape: Shape) -> Translation:
-        self._compiler = self._compiler or _CheckedCompiler(self._texts)
-        return super().compile(shape)
 
     def _handlers(self) -> Reach:
         """Their code, as far as the numbers in front of each are read."""

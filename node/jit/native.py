@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -26,11 +25,10 @@ from node.ia32.encodings import tables
 from node.ia32.processor import BoundEngine, Processor
 from node.ia32.state import EXIT_NONE
 from node.jit.packed import object_of, stencils_of, texts_of
-from node.jit.regions.compiler import RegionCompiler, Translation
+from node.jit.regions.outside import CompilerOutside
 from node.jit.regions.settings import Settings
-from node.jit.regions.shape import Shape
 from node.jit.regions.store import DiskStore
-from node.jit.regions.translator import Natives, Store, Translator
+from node.jit.regions.translator import Compiler, Natives, Store, Translator
 from node.jit.target import host_level
 
 NODE = Path(__file__).resolve().parent.parent
@@ -148,10 +146,8 @@ class NativeEngine:
         self._settings: Settings | None = None
         self._store: Store = DiskStore(cache.with_name("regions") / region_cache_key(host_level()))
         self._packed = packed
-        self._texts: list[str] = []
+        self._compiler: Compiler | None = None
         self._stencils = b""
-        self._compiler: RegionCompiler | None = None
-        self._compiling = threading.Lock()
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         target = llvm.Target.from_default_triple().create_target_machine(jit=True)
@@ -171,21 +167,17 @@ class NativeEngine:
     def translate(self, settings: Settings) -> None:
         """Processors bound from now on have their hot code translated; translations are kept beside the interpreter."""
         self._settings = settings
-        self._texts = self._texts or texts_of(self._packed)
+        self._compiler = self._compiler or self._compiler_of(texts_of(self._packed))
         self._stencils = self._stencils or stencils_of(self._packed)
         tables()  # of all handlers: made now, not by each process that is forked from this one
 
     def translator_for(self, processor: Processor) -> Translator | None:
-        if self._settings is None:
+        if self._settings is None or self._compiler is None:
             return None
-        return Translator(processor, self._natives(), self, self._store, self._stencils, self._settings)
+        return Translator(processor, self._natives(), self._compiler, self._store, self._stencils, self._settings)
 
-    def compile(self, shape: Shape) -> Translation:
-        """By one thread at a time: LLVM has one lock anyway."""
-        with self._compiling:
-            if self._compiler is None:
-                self._compiler = RegionCompiler(self._texts)
-            return self._compiler.compile(shape)
+    def _compiler_of(self, texts: list[str]) -> Compiler:
+        return CompilerOutside(texts)
 
     def _natives(self) -> Natives:
         def native(name: str, arguments: int, result: Any = ctypes.c_int64) -> Callable[..., Any]:

@@ -24,6 +24,8 @@ def offset(kind: str, field: str) -> int:
 REAL = {"cpu": offset("cpu", "cpl"), "machine": offset("machine", "cpu_address")}
 HELPERS = {"cpu": offset("cpu", "gdt_base"), "machine": offset("machine", "helpers")}
 
+START_AGAIN = 8  # in a copy's `leave`: the interpreter shall execute the instruction
+
 
 @dataclass(frozen=True, slots=True)
 class Place:

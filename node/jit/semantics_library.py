@@ -17,7 +17,7 @@ from node.ia32.encodings import Handler, tables
 from node.jit.dispatch import FIRST_HELPER
 from node.jit.hot_fields import CHANGEABLE, HOT, effects_of, inline_effects_of
 from node.jit.lowering import LLVM_NAMES, Compiled, Lowering, parse, primitive_definitions
-from node.jit.record_copies import HELPERS, NARROW_RANGE_TEXT, REAL, fetch_text, offset, write_back_text
+from node.jit.record_copies import HELPERS, NARROW_RANGE_TEXT, REAL, START_AGAIN, fetch_text, offset, write_back_text
 from node.jitted import REGISTRY, cold_symbol
 
 
@@ -87,9 +87,6 @@ def wrapper_text(helper: Helper, compiled: Compiled, *, rare: bool) -> str:
         "}",
     ]
     return "\n".join(lines)
-
-
-START_AGAIN = 8  # in a copy's `leave`: the interpreter shall execute the instruction
 
 
 def start_again_text(symbol: str, compiled: Compiled) -> str:

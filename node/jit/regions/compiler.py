@@ -1,25 +1,15 @@
 """A region's shape to machine code, by LLVM."""
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import llvmlite.binding as llvm
 
-from node.jit.regions.object_code import extract
+from node.jit.regions.object_code import NotSelfContained, extract
 from node.jit.regions.shape import Shape
 from node.jit.regions.text import NAME, RegionText
+from node.jit.regions.translation import Translation
 from node.jit.target import host_level, target_machine
-
-
-@dataclass(frozen=True, slots=True)
-class Translation:
-    """Code that runs wherever it is copied to, and the Ops that go into the region's data."""
-
-    code: bytes
-    entry: int  # offset in `code`
-    operations: tuple[bytes, ...]
-
 
 # What takes LLVM's code generator a quarter of its time and gains regions nothing, not even in size. Options are the
 # whole process's; the interpreter itself is compiled by another one.
@@ -47,12 +37,15 @@ class RegionCompiler:
         quicken_code_generator()
         self._target: Any = target_machine(host_level())
 
-    def compile(self, shape: Shape) -> Translation:
-        """Raises NotSelfContained if the code cannot be moved about."""
+    def compile(self, shape: Shape) -> Translation | None:
+        """None: the code cannot be moved about."""
         region = RegionText(shape, self._library)
         module = llvm.parse_assembly(self._text(region))
         self._optimise(module)
-        code, entry = extract(bytes(self._target.emit_object(module)), NAME)
+        try:
+            code, entry = extract(bytes(self._target.emit_object(module)), NAME)
+        except NotSelfContained:
+            return None
         return Translation(code, entry, tuple(region.operations))
 
     def _text(self, region: RegionText) -> str:

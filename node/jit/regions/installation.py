@@ -11,10 +11,10 @@ from node.ia32.blocks import BLOCK, BLOCK_BYTES, BLOCKS_CAPACITY, OPS_CAPACITY, 
 from node.ia32.processor import Processor
 from node.ia32.state import OP_BYTES
 from node.jit.arena import CodeArena
-from node.jit.regions.compiler import Translation
 from node.jit.regions.settings import Figures
 from node.jit.regions.shape import Shape
 from node.jit.regions.text import OPERANDS_AT, operations_offset
+from node.jit.regions.translation import Translation
 from node.jitted import poke64, record_at
 
 

@@ -31,9 +31,11 @@ class Figures:
     loaded: int = 0  # from disk
     reused: int = 0  # from this process
     refused: int = 0
+    lost: int = 0  # of them: compilers' processes that did not come through
     installed: int = 0
     stale: int = 0
     dropped: int = 0  # requests, the queue being full
     emptied: int = 0
-    translating_ns: int = 0  # CPU time
+    translating_ns: int = 0  # CPU time, the compiler's process's too; besides that,
+    beginning_ns: int = 0  # what such processes took to begin, which is no share of any guest's
     longest_pause_ns: int = 0  # for which the guest's thread did the translator's work between two stretches

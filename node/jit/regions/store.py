@@ -8,17 +8,15 @@ translating again and nothing else. When the directory has grown beyond its size
 import contextlib
 import hashlib
 import os
-import struct
 import tempfile
 from pathlib import Path
 
-from node.jit.regions.compiler import Translation
+from node.jit.regions.translation import Translation, decoded, encoded
 
 BYTES_MOST = 256 << 20
 SWEEP_EVERY = 512  # files written between looks at the directory's size
 KEPT_SHARE = 0.75
 CHECKSUM_BYTES = 16  # in front of each file, of the rest
-_HEAD = struct.Struct("<III")  # of a translation: entry, number of Ops, bytes of each
 
 
 class DiskStore:
@@ -105,17 +103,3 @@ def _write_aside(path: Path, content: bytes) -> None:
 
 def _checksum(content: bytes) -> bytes:
     return hashlib.sha256(content).digest()[:CHECKSUM_BYTES]
-
-
-def encoded(translation: Translation) -> bytes:
-    operations = translation.operations
-    size = len(operations[0]) if operations else 0
-    body = b"".join(operations) + translation.code
-    return _HEAD.pack(translation.entry, len(operations), size) + body
-
-
-def decoded(content: bytes) -> Translation:
-    entry, count, size = _HEAD.unpack_from(content)
-    at = _HEAD.size
-    operations = tuple(content[at + i * size : at + (i + 1) * size] for i in range(count))
-    return Translation(content[at + count * size :], entry, operations)

@@ -17,10 +17,9 @@ from node.ia32.state import CPU, CS, DS, ES, M32, MACHINE, MODE_FLAT, MODE_USER,
 from node.ia32.tlb import FETCH_KERNEL, FETCH_USER, READ_KERNEL, READ_USER, WRITE_KERNEL, WRITE_USER
 from node.jit.dispatch import GO_ON, GO_ON_LINKED, SETTLE_AT
 from node.jit.hot_fields import CHANGEABLE, FLEETING, HOT, effects_of
-from node.jit.record_copies import HELPERS, NARROW_RANGE_TEXT, REAL, fetch_text, write_back_text
+from node.jit.record_copies import HELPERS, NARROW_RANGE_TEXT, REAL, START_AGAIN, fetch_text, write_back_text
 from node.jit.regions.shape import PAGE, Block, Instruction, Shape
 from node.jit.regions.writing import KINDS, Lines
-from node.jit.semantics_library import START_AGAIN
 from node.jit.special_handlers import JUMP_KNOWN
 
 NAME = "limosa_region"

@@ -21,14 +21,13 @@ from node.ia32.fetch import LIMITED_KEY, WIDE_KEY
 from node.ia32.processor import Processor, Reach
 from node.ia32.state import MODE_WATCHED, OP
 from node.jit.regions.catalogue import HEAD_BYTES, Catalogue, Files, head_of
-from node.jit.regions.compiler import Translation
 from node.jit.regions.formation import Former, pages_of
 from node.jit.regions.guest_code import Decoder, EverythingIsWarm, GuestCode
 from node.jit.regions.installation import Finished, Installation
-from node.jit.regions.object_code import NotSelfContained
 from node.jit.regions.requests import Request, Requests
 from node.jit.regions.settings import Figures, Settings
 from node.jit.regions.shape import PAGE, Shape
+from node.jit.regions.translation import Attempt, Translation
 from node.jit.stencils.supply import Supply
 from node.jitted import peek8, peek64
 
@@ -40,7 +39,7 @@ TIMES_AT = OP.fields["a"][1]  # type: ignore[index]
 
 
 class Compiler(Protocol):
-    def compile(self, shape: Shape) -> Translation: ...
+    def compile(self, shape: Shape) -> Attempt: ...
 
 
 class Store(Files, Protocol):
@@ -75,6 +74,7 @@ class Translator:
         self._decoder = Decoder(natives.decode, processor.machine.encodings)
         self._catalogue = Catalogue(store)
         self._known: dict[str, Translation] = {}
+        self._refused: set[str] = set()
         self._requests = Requests(
             settings, self.figures, lambda key: natives.heat(processor.machine_address, key), time.monotonic_ns
         )
@@ -118,10 +118,11 @@ class Translator:
             "regions_reused": f.reused,
             "regions_found_percent": 100 * found // max(1, found + f.compiled),
             "regions_refused": f.refused,
+            "region_compilers_lost": f.lost,
             "regions_installed": f.installed,
             "regions_stale": f.stale,
             "translation_requests_dropped": f.dropped,
-            "translation_ms": f.translating_ns // 1_000_000,
+            "translation_ms": (f.translating_ns + f.beginning_ns) // 1_000_000,
             "translation_longest_pause_us": f.longest_pause_ns // 1000,
             "code_cache_bytes": self._installation.bytes_used,
             "code_cache_emptied": f.emptied,
@@ -217,10 +218,16 @@ class Translator:
         return known
 
     def _compiled(self, name: str, shape: Shape) -> Translation | None:
-        try:
-            made = self._compiler.compile(shape)
-        except NotSelfContained:
+        if name in self._refused:
+            return None
+        attempt = self._compiler.compile(shape)
+        self.figures.translating_ns += attempt.elsewhere_ns
+        self.figures.beginning_ns += attempt.beginning_ns
+        self.figures.lost += attempt.lost
+        made = attempt.translation
+        if made is None:
             self.figures.refused += 1
+            self._refused.add(name)
             return None
         self.figures.compiled += 1
         self._store.put(name, made)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from node.jit.regions.compiler import Translation
-from node.jit.regions.store import CHECKSUM_BYTES, DiskStore, encoded
+from node.jit.regions.store import CHECKSUM_BYTES, DiskStore
+from node.jit.regions.translation import Translation, encoded
 from tests.support.seeds import random_for
 
 KEYS = [f"{'0' * 38}{i:02x}" for i in range(16)]

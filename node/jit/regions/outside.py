@@ -1,0 +1,105 @@
+"""Has regions compiled by a process of its own (`compiler_process.py`), and outlives what happens to that one."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Sequence
+from dataclasses import replace
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+
+from node.jit.regions import catalogue
+from node.jit.regions.compiler_process import BETWEEN_TEXTS, attempt_of, used_ns_of
+from node.jit.regions.shape import Shape
+from node.jit.regions.translation import Attempt
+
+COMMAND = (sys.executable, "-m", "node.jit.regions.compiler_process")  # given a connection's descriptor
+ROOT = Path(__file__).resolve().parents[3]  # where `node` lies
+PATIENCE_S = 60.0  # a region takes a tenth of a second
+
+
+class CompilerOutside:
+    """Any thread may ask; one is answered at a time. The process begins when it is asked, ends when it has not been
+    for a while, is replaced when it was lost, and never outlives this one."""
+
+    def __init__(self, texts: Sequence[str], patience_s: float = PATIENCE_S) -> None:
+        """`texts`: of `semantics_library.py`."""
+        self._texts, self.patience_s = texts, patience_s
+        self._asking = threading.Lock()
+        self._process: _Process | None = None
+
+    @property
+    def process_id(self) -> int | None:
+        """None: there is none at the moment."""
+        return self._process.id if self._process is not None else None
+
+    def compile(self, shape: Shape) -> Attempt:
+        with self._asking:
+            if self._process is not None and self._process.is_gone():
+                self._process.end()
+                self._process = None
+            process, beginning_ns = self._process, 0
+            try:
+                if process is None:
+                    process = self._process = _Process()
+                    beginning_ns = process.begin(BETWEEN_TEXTS.join(self._texts).encode(), self.patience_s)
+                attempt = process.asked(catalogue.encoded((shape,)), self.patience_s)
+                return replace(attempt, beginning_ns=beginning_ns)
+            except (EOFError, OSError):
+                self._process = None
+                return Attempt(None, process.end() if process is not None else 0, beginning_ns, lost=True)
+
+
+class _Process:
+    """One life of it."""
+
+    def __init__(self) -> None:
+        self._connection, its = Pipe()
+        with its:
+            child = subprocess.Popen(
+                [*COMMAND, str(its.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                cwd=ROOT,
+                pass_fds=[its.fileno()],
+                start_new_session=True,  # an interrupt from the terminal is not for it
+            )
+        self.id = child.pid
+        self._used_ns = 0  # as far as it has told
+        self._end = weakref.finalize(self, _ended, child, self._connection)
+
+    def begin(self, library: bytes, patience_s: float) -> int:
+        """CPU time, in nanoseconds. Like `asked`, raises EOFError or OSError if it is gone or does not answer."""
+        self._used_ns = used_ns_of(self._answer(library, patience_s))
+        return self._used_ns
+
+    def is_gone(self) -> bool:
+        """Without having been asked anything."""
+        return self._connection.poll(0)
+
+    def asked(self, request: bytes, patience_s: float) -> Attempt:
+        attempt = attempt_of(self._answer(request, patience_s))
+        self._used_ns += attempt.elsewhere_ns
+        return attempt
+
+    def _answer(self, message: bytes, patience_s: float) -> bytes:
+        self._connection.send_bytes(message)
+        if not self._connection.poll(patience_s):
+            raise TimeoutError
+        return self._connection.recv_bytes()
+
+    def end(self) -> int:
+        """CPU time, in nanoseconds, that it has used and not told of."""
+        used_ns = self._end() or 0
+        return max(0, used_ns - self._used_ns)
+
+
+def _ended(child: "subprocess.Popen[bytes]", connection: Connection) -> int:
+    connection.close()
+    os.kill(child.pid, signal.SIGKILL)  # child.kill() would wait first, and lose what it has used
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return int((usage.ru_utime + usage.ru_stime) * 1e9)
