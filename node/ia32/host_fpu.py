@@ -8,7 +8,7 @@ stopped the operation nothing is written.
 
 Invariants: the host's register stack is empty and its control word the ABI's before and after. Its sticky flags may
 stay set (reading and clearing them costs more than the arithmetic): `sticky` says which ones the guest has set
-already, so that only others need clearing first. For that, `sticky` must hold no flag that the control word leaves
+already, so that only others need a second look. For that, `sticky` must hold no flag that the control word leaves
 unmasked.
 
 On a host that is no x86-64 the operation is the external symbol `limosa_host_x87` of the same signature, which
@@ -36,7 +36,6 @@ TWO_RESULTS = "fstpt (%rdx); fstpt (%r8)"  # what was pushed to `second`, what r
 TWO_UNLESS_C2 = "testb $4, %ah; jnz 70f; fstpt (%rdx); fstpt (%r8); jmp 71f; 70: fstp %st(0); 71:"  # C2: out of range
 DROP, DROP_TWO, EMPTY = "fstp %st(0)", "fstp %st(0); fstp %st(0)", ""
 LOADED = "fstpt (%r8);"  # a load, which an unmasked DE does not stop (measured; only IE does)
-AFTER = (RESULT, RESULT_OF_TWO, TWO_RESULTS, TWO_UNLESS_C2, DROP, DROP_TWO, EMPTY, LOADED)
 
 # Operands, opcode bytes (memory operands are addressed by rdx: rm = 2), what comes after
 Entry = tuple[str, int, int, str]
@@ -75,45 +74,57 @@ DEFAULT_CONTROL = 0x37F
 EXTENDED_BYTES = 10  # the widest operand
 
 
-def _assembly() -> str:
-    """rdi operation, rsi first, rdx second, rcx control word, r8 result, r9 flags to clear, r11 the words for FLDCW.
+def _assembly(before: str, escape: int, modrm: int, after: str) -> str:
+    """Of one operation. rsi first, rdx second, rcx control word, r8 result, r9 flags that the guest has not, r11 the
+    words for FLDCW; rax the status word.
 
-    Operations are 16-byte slots reached by a computed jump. Labels are numeric: a compiler may copy the whole text."""
-    lines = [
-        "fnstsw %ax; testl %r9d, %eax; jz 60f; fnclex; 60:",
-        f"cmpl ${DEFAULT_CONTROL}, %ecx; je 61f; fldcw (%r11); 61:",
-        "leaq 62f(%rip), %r10; movq %rdi, %rax; shlq $4, %rax; addq %rax, %r10; jmpq *%r10",
-        ".p2align 4; 62:",
-    ]
-    for before, escape, modrm, after in OPERATIONS:
-        lines.append(f"{before}; .byte {escape}, {modrm}; jmp {10 + AFTER.index(after)}f; .p2align 4")
-    for number, after in enumerate(AFTER):
-        # ES: an unmasked exception waits, undelivered by FNSTSW and FNCLEX. IE, DE and ZE changed nothing.
-        stops = 1 if after == LOADED else 7
-        lines.append(f"{10 + number}: fnstsw %ax; testb $0x80, %al; jz {30 + number}f; fnclex")
-        lines.append(f"movl %ecx, %r10d; notl %r10d; andl %eax, %r10d; testb ${stops}, %r10b; jnz 63f")
-        lines.append(f"{30 + number}: {after}; jmp 64f")
-    lines.append("63: fninit; jmp 65f")
-    lines.append(f"64: cmpl ${DEFAULT_CONTROL}, %ecx; je 65f; fldcw 2(%r11)")
-    lines.append("65: movzwl %ax, %eax")
-    return "\n".join(lines)
+    Flags that the guest has not may be the host's old ones: then all is done again without them. Reading the status
+    word costs as much as adding, so that it is read once where nothing is new. No old flag may meet a control word that
+    unmasks it: the host would raise #MF. Labels are numeric: a compiler may copy the text."""
+    operation = f".byte {escape}, {modrm}"
+    # ES: an unmasked exception waits, undelivered by FNSTSW and FNCLEX. IE, DE and ZE changed nothing.
+    stops = 1 if after == LOADED else 7
+    return "\n".join(
+        (
+            f"cmpl ${DEFAULT_CONTROL}, %ecx; je 61f; movl %ecx, %r10d; notl %r10d; testb $63, %r10b; jz 60f; fnclex",
+            "60: fldcw (%r11); 61:",
+            f"{before}; {operation}; fnstsw %ax; testl %r9d, %eax; jz 63f",
+            "fninit; fldcw (%r11)",
+            f"{before}; {operation}; fnstsw %ax; testb $0x80, %al; jz 63f; fnclex",
+            f"movl %ecx, %r10d; notl %r10d; andl %eax, %r10d; testb ${stops}, %r10b; jz 63f; fninit; jmp 65f",
+            f"63: {after}",
+            f"cmpl ${DEFAULT_CONTROL}, %ecx; je 65f; fldcw 2(%r11)",
+            "65: movzwl %ax, %eax",
+        )
+    )
 
 
-def _body() -> str:
-    text = _assembly().replace("$", "$$").replace("\n", "\\0A")
-    stack = ",".join(f"~{{st({i})}}" for i in range(1, 8))
-    inputs = "={rax},{rdi},{rsi},{rdx},{rcx},{r8},{r9},{r11}"
-    clobbers = f"~{{r10}},~{{st}},{stack},~{{fpsr}},~{{flags}},~{{dirflag}},~{{memory}}"
-    return f"""%words = alloca [2 x i16], align 4
+_HEAD = f"""%words = alloca [2 x i16], align 4
 %guest = trunc i64 %1 to i16
 store i16 %guest, ptr %words
 %host = getelementptr i8, ptr %words, i64 2
 store i16 {DEFAULT_CONTROL}, ptr %host
 %known = and i64 %2, 63
 %clear = xor i64 %known, 127
-%status = call i64 asm sideeffect "{text}", "{inputs},{clobbers}"(
-    i64 %0, i64 %3, i64 %4, i64 %1, i64 %5, i64 %clear, ptr %words)
-ret i64 %status"""
+"""
+
+
+def _call(number: int, entry: Entry) -> str:
+    text = _assembly(*entry).replace("$", "$$").replace("\n", "\\0A")
+    stack = ",".join(f"~{{st({i})}}" for i in range(1, 8))
+    inputs = "={rax},{rsi},{rdx},{rcx},{r8},{r9},{r11}"
+    clobbers = f"~{{r10}},~{{st}},{stack},~{{fpsr}},~{{flags}},~{{dirflag}},~{{memory}}"
+    return (
+        f'operation{number}:\n%status{number} = call i64 asm sideeffect "{text}", "{inputs},{clobbers}"('
+        f"i64 %3, i64 %4, i64 %1, i64 %5, i64 %clear, ptr %words)\nret i64 %status{number}\n"
+    )
+
+
+def _body() -> str:
+    """A constant operation leaves one of them."""
+    ways = " ".join(f"i64 {number}, label %operation{number}" for number in range(len(OPERATIONS)))
+    calls = (_call(number, entry) for number, entry in enumerate(OPERATIONS))
+    return _HEAD + f"switch i64 %0, label %none [ {ways} ]\n" + "".join(calls) + "none:\nunreachable"
 
 
 class HostFpuError(RuntimeError):

@@ -15,7 +15,7 @@ from node.ia32.operands import load_op, store_op
 from node.ia32.rows import Row
 from node.ia32.semantics.vector_state import X87_TOP, adopt, collect, mmx_ready, sse_ready
 from node.ia32.semantics.x87_control import CONTROL_BITS, CONTROL_ONES
-from node.ia32.semantics.x87_state import BUSY, ES, operand_linear, st, summarise
+from node.ia32.semantics.x87_state import operand_linear, set_status, st
 from node.ia32.state import CR0_EM, CR0_TS, CR4_OSFXSR, M16, M32, NM, Cpu, Machine, Op
 from node.jitted import jitted, peek16, peek32, poke16, poke32
 
@@ -113,7 +113,7 @@ def restore_image(c: Cpu, m: Machine, e: Op) -> None:
         return
     words = get(c, m, linear, 0)
     c.fcw = (words & CONTROL_BITS) | CONTROL_ONES
-    c.fsw = (words >> 16 & ~(ES | BUSY)) | (c.fsw & (ES | BUSY))  # for `summarise` to compare
+    set_status(c, m, words >> 16)
     words = get(c, m, linear, 4)
     c.ftw = words & 0xFF
     c.fop = words >> 16 & 0x7FF
@@ -126,7 +126,6 @@ def restore_image(c: Cpu, m: Machine, e: Op) -> None:
         poke32(register, get(c, m, linear, at))
         poke32(register + 4, get(c, m, linear, at + 4))
         poke16(register + 8, get(c, m, linear, at + 8) & M16)
-    summarise(c, m)
     if with_xmm:
         c.mxcsr = get(c, m, linear, 24)
         adopt(c, m)

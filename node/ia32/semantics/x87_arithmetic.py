@@ -12,8 +12,7 @@ from node.ia32.semantics.x87_state import (
     C3,
     PRECLUDES,
     begin,
-    buffer,
-    fetch,
+    fetched,
     fill,
     filled,
     operate,
@@ -27,12 +26,12 @@ from node.ia32.semantics.x87_state import (
     stack_fault,
 )
 from node.ia32.state import Cpu, Machine, Op
-from node.jitted import jitted, peek16
+from node.jitted import folding, jitted, peek16
 
 ST0, STI = 0, 1  # where the result goes
 
 
-@jitted
+@folding
 def arithmetic(c: Cpu, m: Machine, operation: int, other: int, target: int, pops: int, conditions: int) -> None:
     """ST(target) = operation(ST(0), ST(other)); `conditions` are the operation's to set."""
     if filled(c, 0) & filled(c, other) == 0:
@@ -52,7 +51,7 @@ def arithmetic(c: Cpu, m: Machine, operation: int, other: int, target: int, pops
         pop(c, pops)
 
 
-@jitted
+@folding
 def arithmetic_register(c: Cpu, m: Machine, e: Op, operation: int, target: int, pops: int) -> None:
     """FADD, FSUB, FSUBR, FMUL, FDIV, FDIVR and their popping forms with ST(i)."""
     if begin(c, m):
@@ -61,10 +60,13 @@ def arithmetic_register(c: Cpu, m: Machine, e: Op, operation: int, target: int, 
         arithmetic(c, m, operation, i, i if target == STI else 0, pops, 0)
 
 
-@jitted
+@folding
 def arithmetic_memory(c: Cpu, m: Machine, e: Op, operation: int, size: int) -> None:
     """The same with a real or integer in memory: ST(0) is the result."""
-    if begin(c, m) == 0 or fetch(c, m, e, size) == 0:
+    if begin(c, m) == 0:
+        return
+    source = fetched(c, m, e, size)
+    if source == 0:
         return
     remember_operand(c, e)
     if filled(c, 0) == 0:
@@ -72,7 +74,7 @@ def arithmetic_memory(c: Cpu, m: Machine, e: Op, operation: int, size: int) -> N
             set_indefinite(st(c, m, 0))
             fill(c, 0)
         return
-    settle(c, m, operate(c, operation, st(c, m, 0), buffer(m), st(c, m, 0)), 0)
+    settle(c, m, operate(c, operation, st(c, m, 0), source, st(c, m, 0)), 0)
 
 
 @jitted

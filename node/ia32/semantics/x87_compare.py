@@ -19,8 +19,7 @@ from node.ia32.semantics.x87_state import (
     IE,
     STACK,
     begin,
-    buffer,
-    fetch,
+    fetched,
     filled,
     operate,
     pop,
@@ -31,12 +30,12 @@ from node.ia32.semantics.x87_state import (
     st,
 )
 from node.ia32.state import CF, PF, ZF, Cpu, Machine, Op
-from node.jitted import jitted, peek16, peek32, peek64
+from node.jitted import folding, jitted, peek16, peek32, peek64
 
 UNORDERED = C0 | C2 | C3
 
 
-@jitted
+@folding
 def conclude(c: Cpu, m: Machine, status: int, pops: int) -> None:
     """Set the conditions, unless an invalid operand is unmasked; pop, unless something stopped the comparison."""
     settle(c, m, status & ~C1, 0 if precluded(c, status, IE) else UNORDERED)
@@ -44,7 +43,7 @@ def conclude(c: Cpu, m: Machine, status: int, pops: int) -> None:
         pop(c, pops)
 
 
-@jitted
+@folding
 def compared(c: Cpu, m: Machine, operation: int, other: int) -> int:
     """The status word of ST(0) compared with ST(other); an empty register is a stack underflow and unordered."""
     if filled(c, 0) & filled(c, other) == 0:
@@ -52,7 +51,7 @@ def compared(c: Cpu, m: Machine, operation: int, other: int) -> int:
     return operate(c, operation, st(c, m, 0), st(c, m, other), 0)
 
 
-@jitted
+@folding
 def compare_register(c: Cpu, m: Machine, e: Op, operation: int, pops: int) -> None:
     """FCOM, FUCOM with ST(i), and FTST, for which Op.b does not matter."""
     if begin(c, m):
@@ -61,18 +60,21 @@ def compare_register(c: Cpu, m: Machine, e: Op, operation: int, pops: int) -> No
         conclude(c, m, compared(c, m, operation, other), pops)
 
 
-@jitted
+@folding
 def compare_memory(c: Cpu, m: Machine, e: Op, operation: int, size: int, pops: int) -> None:
-    if begin(c, m) == 0 or fetch(c, m, e, size) == 0:
+    if begin(c, m) == 0:
+        return
+    source = fetched(c, m, e, size)
+    if source == 0:
         return
     remember_operand(c, e)
     status = IE | STACK | UNORDERED
     if filled(c, 0):
-        status = operate(c, operation, st(c, m, 0), buffer(m), 0)
+        status = operate(c, operation, st(c, m, 0), source, 0)
     conclude(c, m, status, pops)
 
 
-@jitted
+@folding
 def compare_to_flags(c: Cpu, m: Machine, e: Op, operation: int, pops: int) -> None:
     """FCOMI and FUCOMI: OF, SF and AF are cleared."""
     if begin(c, m) == 0:

@@ -7,23 +7,23 @@ exception.
 from node.ia32.faults import NO_ERROR, raise_fault
 from node.ia32.operands import load_op, store_op
 from node.ia32.rows import Row
-from node.ia32.semantics.x87_state import BUSY, ES, EXCEPTIONS, STACK, begin, begin_control, summarise
+from node.ia32.semantics.x87_state import ES, EXCEPTIONS, STACK, begin, begin_control, set_status
 from node.ia32.state import CR0_MP, CR0_NE, CR0_TS, EAX, MF, NM, Cpu, Machine, Op
-from node.jitted import jitted
+from node.jitted import folding, jitted
 
 DEFAULT_CONTROL = 0x37F
 CONTROL_BITS = 0x1F3F  # what can be set (X, the infinity control, is kept without effect)
 CONTROL_ONES = 0x40
 
 
-@jitted
+@folding
 def set_control(c: Cpu, m: Machine, word: int) -> None:
     """New masks may make a recorded exception pending, or no longer so."""
     c.fcw = (word & CONTROL_BITS) | CONTROL_ONES
-    summarise(c, m)
+    set_status(c, m, c.fsw)
 
 
-@jitted
+@folding
 def load_control(c: Cpu, m: Machine, e: Op) -> None:
     if begin(c, m):
         word = load_op(c, m, e, 2)
@@ -31,19 +31,19 @@ def load_control(c: Cpu, m: Machine, e: Op) -> None:
             set_control(c, m, word)
 
 
-@jitted
+@folding
 def store_control(c: Cpu, m: Machine, e: Op) -> None:
     if begin_control(c, m):
         store_op(c, m, e, 2, c.fcw)
 
 
-@jitted
+@folding
 def store_status(c: Cpu, m: Machine, e: Op) -> None:
     if begin_control(c, m):
         store_op(c, m, e, 2, c.fsw)
 
 
-@jitted
+@folding
 def status_to_ax(c: Cpu, m: Machine, e: Op) -> None:
     if begin_control(c, m):
         c.gpr[EAX] = (c.gpr[EAX] & 0xFFFF_0000) | c.fsw
@@ -52,16 +52,14 @@ def status_to_ax(c: Cpu, m: Machine, e: Op) -> None:
 @jitted
 def clear_exceptions(c: Cpu, m: Machine, e: Op) -> None:
     if begin_control(c, m):
-        c.fsw = c.fsw & ~(EXCEPTIONS | STACK)
-        summarise(c, m)
+        set_status(c, m, c.fsw & ~(EXCEPTIONS | STACK))
 
 
 @jitted
 def reset_unit(c: Cpu, m: Machine) -> None:
     """FNINIT: the registers keep their contents but are all empty."""
     c.fcw = DEFAULT_CONTROL
-    c.fsw = c.fsw & (ES | BUSY)
-    summarise(c, m)
+    set_status(c, m, 0)
     c.ftw = 0
     c.fip = 0
     c.fcs = 0

@@ -13,10 +13,8 @@ from node.ia32.rows import SIZE, Row
 from node.ia32.semantics.x87_compare import classify
 from node.ia32.semantics.x87_control import CONTROL_BITS, CONTROL_ONES, reset_unit, set_control
 from node.ia32.semantics.x87_state import (
-    BUSY,
     C2,
     C3,
-    ES,
     EXCEPTIONS,
     REGISTERS,
     begin,
@@ -24,8 +22,8 @@ from node.ia32.semantics.x87_state import (
     deliver_bytes,
     fetch_bytes,
     operand_linear,
+    set_status,
     st,
-    summarise,
 )
 from node.ia32.state import CR0_PE, M16, M32, Cpu, Machine, Op
 from node.jitted import inlined, jitted
@@ -79,7 +77,7 @@ def set_environment_word(c: Cpu, m: Machine, which: int, word: int, size: int) -
     if which == CONTROL:
         c.fcw = (word & CONTROL_BITS) | CONTROL_ONES
     elif which == STATUS:
-        c.fsw = (word & M16 & ~(ES | BUSY)) | (c.fsw & (ES | BUSY))  # for `summarise` to compare
+        set_status(c, m, word & M16)
     elif which == TAGS:
         c.ftw = 0
         for i in range(8):
@@ -140,7 +138,6 @@ def load_words(c: Cpu, m: Machine, linear: int, size: int) -> None:
         at = (linear + which * size) & M32
         word = load(c, m, at, 2) if size == 2 else load(c, m, at, 4)
         set_environment_word(c, m, which, word, size)
-    summarise(c, m)
 
 
 @jitted

@@ -18,7 +18,7 @@ from node.ia32.semantics.x87_state import (
     buffer,
     copy,
     deliver,
-    fetch,
+    fetched,
     fill,
     filled,
     operate,
@@ -34,7 +34,7 @@ from node.ia32.semantics.x87_state import (
     stack_fault,
 )
 from node.ia32.state import Cpu, Machine, Op
-from node.jitted import jitted
+from node.jitted import folding, jitted
 
 UNCONVERTED = 255  # instead of an operation: an 80-bit operand
 
@@ -47,9 +47,12 @@ def push_indefinite(c: Cpu, m: Machine, direction: int) -> None:
         set_indefinite(st(c, m, 0))
 
 
-@jitted
+@folding
 def load_memory(c: Cpu, m: Machine, e: Op, operation: int, size: int) -> None:
-    if begin(c, m) == 0 or fetch(c, m, e, size) == 0:
+    if begin(c, m) == 0:
+        return
+    source = fetched(c, m, e, size)
+    if source == 0:
         return
     remember_operand(c, e)
     if filled(c, 7):
@@ -57,15 +60,15 @@ def load_memory(c: Cpu, m: Machine, e: Op, operation: int, size: int) -> None:
         return
     status = 0
     if operation == UNCONVERTED:
-        copy(st(c, m, 7), buffer(m))
+        copy(st(c, m, 7), source)
     else:
-        status = operate(c, operation, 0, buffer(m), st(c, m, 7))
+        status = operate(c, operation, 0, source, st(c, m, 7))
     settle(c, m, status, 0)
     if precluded(c, status, IE) == 0:
         push(c)
 
 
-@jitted
+@folding
 def load_register(c: Cpu, m: Machine, e: Op) -> None:
     """FLD ST(i); an empty source is noticed before a full stack."""
     if begin(c, m) == 0:
@@ -79,7 +82,7 @@ def load_register(c: Cpu, m: Machine, e: Op) -> None:
     push(c)
 
 
-@jitted
+@folding
 def load_constant(c: Cpu, m: Machine, e: Op, exponent: int, high: int, low: int, round_up: int) -> None:
     """FLD1, FLDPI and the others: the significand rounded down, and a bit for each RC that makes it one more."""
     if begin(c, m) == 0:
@@ -93,7 +96,7 @@ def load_constant(c: Cpu, m: Machine, e: Op, exponent: int, high: int, low: int,
     set_extended(st(c, m, 0), exponent, high, low + ((round_up >> (c.fcw >> 10 & 3)) & 1))
 
 
-@jitted
+@folding
 def store_memory(c: Cpu, m: Machine, e: Op, operation: int, size: int, pops: int) -> None:
     if begin(c, m) == 0:
         return
@@ -115,7 +118,7 @@ def store_memory(c: Cpu, m: Machine, e: Op, operation: int, size: int, pops: int
         pop(c, pops)
 
 
-@jitted
+@folding
 def store_register(c: Cpu, m: Machine, e: Op, pops: int) -> None:
     """FST, FSTP ST(i): the destination may be empty."""
     if begin(c, m) == 0:

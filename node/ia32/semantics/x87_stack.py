@@ -19,10 +19,10 @@ from node.ia32.semantics.x87_state import (
     vacate,
 )
 from node.ia32.state import Cpu, Machine, Op
-from node.jitted import jitted, peek16, poke16
+from node.jitted import folding, jitted, peek16, poke16
 
 
-@jitted
+@folding
 def exchange(c: Cpu, m: Machine, e: Op) -> None:
     """FXCH; a masked underflow first makes what is empty an indefinite."""
     if begin(c, m) == 0:
@@ -59,7 +59,7 @@ def move_if(c: Cpu, m: Machine, e: Op, code: int) -> None:
         copy(st(c, m, 0), st(c, m, int(e.b)))
 
 
-@jitted
+@folding
 def set_sign(c: Cpu, m: Machine, e: Op, keep: int, flip: int) -> None:
     """FCHS and FABS: of any value, without exception."""
     if begin(c, m) == 0:

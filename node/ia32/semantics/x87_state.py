@@ -18,7 +18,8 @@ from node.ia32.host_fpu import host_x87
 from node.ia32.operands import check_segment, offset_of
 from node.ia32.rows import Row
 from node.ia32.state import CPU, CR0_EM, CR0_NE, CR0_TS, CS, EXIT_TIME, M32, MF, NM, Cpu, Machine, Op
-from node.jitted import inlined, jitted, peek16, peek32, peek64, poke16, poke32, poke64
+from node.ia32.tlb import entry_of
+from node.jitted import folding, inlined, jitted, peek16, peek32, peek64, poke16, poke32, poke64
 
 # Status word
 IE, DE, ZE, OE, UE, PE, STACK, ES, BUSY = 0x1, 0x2, 0x4, 0x8, 0x10, 0x20, 0x40, 0x80, 0x8000
@@ -67,17 +68,34 @@ def push(c: Cpu) -> None:
     fill(c, 0)
 
 
-@jitted
+@inlined
 def pop(c: Cpu, count: int) -> None:
-    for _ in range(count):
+    """None, one or two."""
+    if count > 0:
+        vacate(c, 0)
+        turn(c, 1)
+    if count > 1:
         vacate(c, 0)
         turn(c, 1)
 
 
-@jitted
+@inlined
 def copy(target: int, source: int) -> None:
     poke64(target, peek64(source))
     poke16(target + 8, peek16(source + 8))
+
+
+@inlined
+def _copy_part(target: int, source: int, size: int) -> None:
+    """2, 4, 8 or 10 bytes."""
+    if size == 2:
+        poke16(target, peek16(source))
+    elif size == 4:
+        poke32(target, peek32(source))
+    elif size == 8:
+        poke64(target, peek64(source))
+    else:
+        copy(target, source)
 
 
 @jitted
@@ -93,7 +111,7 @@ def set_indefinite(target: int) -> None:
     set_extended(target, 0xFFFF, 0xC000_0000, 0)
 
 
-@jitted
+@folding
 def begin(c: Cpu, m: Machine) -> int:
     """1 if a waiting x87 instruction may proceed."""
     if c.cr0 & (CR0_EM | CR0_TS):
@@ -114,7 +132,7 @@ def begin_control(c: Cpu, m: Machine) -> int:
     return 1
 
 
-@jitted
+@folding
 def remember(c: Cpu, e: Op) -> None:
     """Point FIP, FCS and FOP at this instruction; the decoder leaves the opcode's 11 bits in `imm`."""
     c.fip = (c.eip + int(e.at)) & M32
@@ -122,32 +140,31 @@ def remember(c: Cpu, e: Op) -> None:
     c.fop = int(e.imm) & 0x7FF
 
 
-@jitted
+@folding
 def remember_operand(c: Cpu, e: Op) -> None:
     remember(c, e)
     c.fdp = offset_of(c, e)
     c.fds = c.selector[int(e.seg) & 7]
 
 
-@jitted
-def summarise(c: Cpu, m: Machine) -> None:
-    """Derive ES and B from flags and masks; the host must see each change of FERR#."""
-    before = c.fsw & ES
-    if c.fsw & EXCEPTIONS & ~c.fcw:
-        c.fsw = c.fsw | ES | BUSY
-    else:
-        c.fsw = c.fsw & ~(ES | BUSY)
-    if c.fsw & ES != before and c.cr0 & CR0_NE == 0:
+@folding
+def set_status(c: Cpu, m: Machine, flags: int) -> None:
+    """The status word: `flags`, with ES and B as flags and masks have them; the host must see each change of FERR#."""
+    word = flags & ~(ES | BUSY)
+    if flags & EXCEPTIONS & ~c.fcw:
+        word |= ES | BUSY
+    changed = (c.fsw ^ word) & ES
+    c.fsw = word
+    if changed and c.cr0 & CR0_NE == 0:
         leave_after(m)
         m.exit = EXIT_TIME
 
 
-@jitted
+@folding
 def settle(c: Cpu, m: Machine, status: int, conditions: int) -> None:
     """Take over what the operation raised, C1, and those of C0, C2, C3 that `conditions` names, from a status word."""
     kept = c.fsw & ~(C1 | conditions)
-    c.fsw = kept | (status & (EXCEPTIONS | STACK | C1 | conditions))
-    summarise(c, m)
+    set_status(c, m, kept | (status & (EXCEPTIONS | STACK | C1 | conditions)))
 
 
 @inlined
@@ -165,7 +182,7 @@ def stack_fault(c: Cpu, m: Machine, direction: int, conditions: int) -> int:
     return c.fcw & IE
 
 
-@jitted
+@folding
 def operate(c: Cpu, operation: int, first: int, second: int, result: int) -> int:
     """The one way to the host's unit; flags that are pending unmasked are not sticky to it (host_fpu.py)."""
     sticky = c.fsw & EXCEPTIONS & c.fcw
@@ -178,17 +195,29 @@ def buffer(m: Machine) -> int:
     return m.decode_buffer
 
 
-@jitted
+@inlined
 def operand_linear(c: Cpu, m: Machine, e: Op, size: int, write: int) -> int:
     """The linear address of a memory operand whose whole extent passed the segment's checks."""
     seg = int(e.seg) & 7
     offset = offset_of(c, e)
     if m.seg_ok[seg] & (1 + write) == 0:
         check_segment(c, m, seg, offset, size, write)
-    linear = (c.base[seg] + offset) & M32
-    if m.fault == 0 and (size == 8 or size == 10):
+    return (c.base[seg] + offset) & M32
+
+
+@jitted
+def _fetch_slow(c: Cpu, m: Machine, linear: int, size: int) -> None:
+    if size >= 8:
         check_alignment(c, m, linear, 8)
-    return linear
+    fetch_bytes(c, m, linear, size, buffer(m))
+
+
+@jitted
+def _deliver_slow(c: Cpu, m: Machine, linear: int, size: int, source: int) -> None:
+    if size >= 8:
+        check_alignment(c, m, linear, 8)
+    if m.fault == 0:
+        deliver_bytes(c, m, linear, size, source)
 
 
 @jitted
@@ -215,21 +244,32 @@ def deliver_bytes(c: Cpu, m: Machine, linear: int, size: int, source: int) -> No
         store(c, m, (linear + at) & M32, 2, peek16(source + at))
 
 
-@jitted
-def fetch(c: Cpu, m: Machine, e: Op, size: int) -> int:
-    """Read the memory operand into the buffer; 1 if that did not fault."""
+@folding
+def fetched(c: Cpu, m: Machine, e: Op, size: int) -> int:
+    """Where, in this process, a memory operand is: in the guest's memory or in the buffer; 0: that faulted."""
     linear = operand_linear(c, m, e, size, 0)
-    if m.fault == 0:
-        fetch_bytes(c, m, linear, size, buffer(m))
-    return 1 if m.fault == 0 else 0
+    if m.fault:
+        return 0
+    entry = entry_of(m, linear)
+    at = linear & 0xFFF
+    if entry & m.need_read and at <= 4096 - size:
+        return m.ram + (entry & ~0xFFF) + at
+    _fetch_slow(c, m, linear, size)
+    return buffer(m) if m.fault == 0 else 0
 
 
-@jitted
+@folding
 def deliver(c: Cpu, m: Machine, e: Op, size: int, source: int) -> int:
     """Write the memory operand; 1 if that did not fault."""
     linear = operand_linear(c, m, e, size, 1)
-    if m.fault == 0:
-        deliver_bytes(c, m, linear, size, source)
+    if m.fault:
+        return 0
+    entry = entry_of(m, linear)
+    at = linear & 0xFFF
+    if entry & m.need_write and at <= 4096 - size:
+        _copy_part(m.ram + (entry & ~0xFFF) + at, source, size)
+    else:
+        _deliver_slow(c, m, linear, size, source)
     return 1 if m.fault == 0 else 0
 
 

@@ -25,8 +25,8 @@ WAYS_OF = {
 
 def has_stencil(handler: Handler) -> bool:
     """Semantics that regions inline. Left out are those that end a block for good, read the budget or leave native code
-    by themselves, and the vector unit's, which are long."""
-    if stays_out(handler.semantic) or handler.counts or handler.ends == "always":
+    by themselves, and the two floating-point units', which are long."""
+    if stays_out(handler.semantic) or REGISTRY[handler.semantic].fold or handler.counts or handler.ends == "always":
         return False
     if handler.semantic is loop:
         return False  # changes its counter before it is known whether the target has been found
