@@ -161,7 +161,13 @@ def push(c: Cpu, m: Machine, value: int, size: int) -> None:
     esp = (c.gpr[ESP] - size) & m.stack_mask
     store_seg(c, m, SS, esp, size, value)
     if m.fault == 0:
-        c.gpr[ESP] = (c.gpr[ESP] & ~m.stack_mask) | esp
+        c.gpr[ESP] = moved_stack(c, m, esp)
+
+
+@inlined
+def moved_stack(c: Cpu, m: Machine, esp: int) -> int:
+    """ESP with its lower 16 or all 32 bits replaced, as wide as the stack segment is."""
+    return (c.gpr[ESP] & (M32 ^ m.stack_mask)) | (esp & m.stack_mask)
 
 
 @inlined
@@ -173,7 +179,7 @@ def top(c: Cpu, m: Machine, depth: int, size: int) -> int:
 @inlined
 def drop(c: Cpu, m: Machine, count: int) -> None:
     """Add `count` bytes to (E)SP."""
-    c.gpr[ESP] = (c.gpr[ESP] & ~m.stack_mask) | ((c.gpr[ESP] + count) & m.stack_mask)
+    c.gpr[ESP] = moved_stack(c, m, c.gpr[ESP] + count)
 
 
 @inlined

@@ -6,6 +6,7 @@ lacks. Given up: the tuning for one model of processor, measured at about nothin
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -34,7 +35,16 @@ def level_of(features: Mapping[str, bool]) -> str:
     raise AssertionError("the last level asks for nothing")
 
 
+@cache
+def keep_stores_whole() -> None:
+    """LLVM makes the store of a field of which some bytes change a narrow one, and where the next instruction loads the
+    field a host waits a dozen cycles. Options are the whole process's."""
+    for option in ("reduce-load-op-store-width", "shrink-load-replace-store-with-store"):
+        llvm.set_option("limosa", f"-combiner-{option}=0")
+
+
 def target_machine(level: str) -> Any:
+    keep_stores_whole()
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     llvm.initialize_native_asmparser()

@@ -1,7 +1,7 @@
 """Segment registers as operands: MOV, PUSH, POP, and the loads of far pointers (LDS LES LFS LGS LSS)."""
 
 from node.ia32.faults import undefined
-from node.ia32.operands import MEM, load_seg, mask_of, offset_of, read_rm, set_reg, store_op
+from node.ia32.operands import MEM, load_seg, mask_of, moved_stack, offset_of, read_rm, set_reg, store_op
 from node.ia32.privilege import fall_through, look_around
 from node.ia32.rows import FORM, SIZE, Row
 from node.ia32.segments import load_segment
@@ -56,7 +56,7 @@ def push_segment(c: Cpu, m: Machine, e: Op, size: int, seg: int) -> None:
 def pop_segment(c: Cpu, m: Machine, e: Op, size: int, seg: int) -> None:
     """ESP moves by the old stack's width even when SS itself is popped."""
     selector = stack_word(c, m, 0, size)
-    esp = (c.gpr[ESP] & ~m.stack_mask) | ((c.gpr[ESP] + size) & m.stack_mask)
+    esp = moved_stack(c, m, c.gpr[ESP] + size)
     if m.fault == 0:
         load_segment(c, m, seg, selector)
     if m.fault == 0:

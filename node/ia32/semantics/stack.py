@@ -5,6 +5,7 @@ from node.ia32.operands import (
     get_reg,
     load_seg,
     load_seg_to_change,
+    moved_stack,
     push,
     read_rm,
     set_reg,
@@ -91,7 +92,7 @@ def enter(c: Cpu, m: Machine, e: Op, size: int) -> None:
     esp, ebp = c.gpr[ESP], c.gpr[EBP]
     at = (esp - size) & m.stack_mask
     store_seg(c, m, SS, at, size, get_reg(c, EBP, size))
-    frame = (esp & ~m.stack_mask) | at
+    frame = moved_stack(c, m, at)
     for i in range(1, level):
         if m.fault:
             return
@@ -107,14 +108,14 @@ def enter(c: Cpu, m: Machine, e: Op, size: int) -> None:
         load_seg_to_change(c, m, SS, at, size)  # the new top must be writable
     if m.fault == 0:
         set_reg(c, EBP, size, frame)
-        c.gpr[ESP] = (esp & ~m.stack_mask) | at
+        c.gpr[ESP] = moved_stack(c, m, at)
 
 
 @inlined
 def leave(c: Cpu, m: Machine, e: Op, size: int) -> None:
     value = load_seg(c, m, SS, c.gpr[EBP] & m.stack_mask, size)
     if m.fault == 0:
-        c.gpr[ESP] = (c.gpr[ESP] & ~m.stack_mask) | ((c.gpr[EBP] + size) & m.stack_mask)
+        c.gpr[ESP] = moved_stack(c, m, c.gpr[EBP] + size)
         set_reg(c, EBP, size, value)
 
 
