@@ -139,22 +139,33 @@ EXIT_NAMES = ("budget", "io", "halt", "interrupt", "shutdown", "time", "memory",
 
 
 class Machine:
-    """This host's side of one virtual CPU: addresses are of this process."""
+    """This host's side of one virtual CPU: addresses are of this process. First comes what is referred to most: native
+    code has short addresses for 128 bytes."""
 
     cpu_address: I64  # of the Cpu record (x87 and snapshots of it reach it by address)
     ram: I64  # base of the guest's backing memory
+    tlb: I64  # 2^20 entries of 8 bytes by linear page (tlb.py)
+    need_read: I64  # the TLB bit that allows a read at the present CPL; likewise write and fetch
+    need_write: I64  # both 0 while accesses are watched (debug.py): then every one takes the slow path
+    need_fetch: I64
+    mode: I64  # what code may take for granted: of the MODE_… bits
+    left: I64  # instructions that may still be executed before the host wants control
+    leave: I64
+    fault: I64  # 0, or 256 + vector
+    jumps: I64  # where branches led: JUMP_BYTES each (fetch.py)
+    handlers: I64  # by handler number, 8 bytes each: what to put into Op.handler
+    helpers: I64  # native code that translated code calls, by number, 8 bytes each
+    stack_mask: I64  # M32 or M16 by SS.B
     ram_bytes: I64  # RAM proper: gpa below this, outside the legacy hole, is RAM
     low_map: (
         I64  # 256 entries of 8 bytes: where each page below 1 MiB lies (backing offset | MAP flags), see physical.py
     )
     rom_gpa: I64  # first gpa of the ROM's high mapping; 2^32 - rom size
-    tlb: I64  # 2^20 entries of 8 bytes by linear page (tlb.py)
     tlb_filled: I64  # list of linear pages that have an entry, 4 bytes each
     tlb_count: I64
     dirty: I64  # a byte per backing page
     code: I64  # a byte per backing page: has decoded instructions
     code_chunks: I64  # 4 bytes per backing page: which of its 32 chunks of 128 bytes hold decoded instructions
-    jumps: I64  # where branches led: JUMP_BYTES each (fetch.py)
     page_blocks: I64  # 4 bytes per backing page: head of its list of blocks (index + 1)
     ops: I64  # arena of Op records
     ops_used: I64
@@ -162,8 +173,6 @@ class Machine:
     blocks_used: I64
     block_table: I64  # hash table: 4 bytes a slot, block index + 1
     encodings: I64  # the decoder's table (decode.py)
-    handlers: I64  # by handler number, 8 bytes each: what to put into Op.handler
-    helpers: I64  # native code that translated code calls, by number, 8 bytes each
     notes: I64  # blocks that have become hot: NOTE_BYTES each, for the translator to read
     notes_used: I64
     glance: I64  # executions after which a block is noted; 0: never
@@ -176,17 +185,9 @@ class Machine:
     copies_used: I64
     copies_full: I64  # 1: there was no room
     decode_buffer: I64  # 16 bytes of instruction under decoding
-    need_read: I64  # the TLB bit that allows a read at the present CPL; likewise write and fetch
-    need_write: I64  # both 0 while accesses are watched (debug.py): then every one takes the slow path
-    need_fetch: I64
     watches_code: I64  # 1: there are breakpoints on instructions
     seg_ok: Annotated[list[int], np.int64, 8]  # 1: every read passes segment checks; 2: every write too
-    stack_mask: I64  # M32 or M16 by SS.B
-    mode: I64  # what code may take for granted: of the MODE_… bits
-    left: I64  # instructions that may still be executed before the host wants control
     slice: I64  # what `left` was when c.instructions was last brought up to date
-    leave: I64
-    fault: I64  # 0, or 256 + vector
     error: I64  # its error code; -1: none is pushed
     exit: I64
     io_port: I64
