@@ -10,29 +10,34 @@ What is copied belongs to its block: nothing leads here when the block's first O
 arena.
 """
 
-from node.ia32.blocks import ENTRY_HANDLER, FALL_HANDLER, block_numbered, handler_numbered, note, op_at
+from node.ia32.blocks import ENTRY_HANDLER, FALL_HANDLER, MOST_OPS, block_numbered, handler_numbered, note, op_at
 from node.ia32.state import FS, GS, M32, NO_REG, OP_BYTES, SS, Cpu, Machine, Op
 from node.jit.dispatch import NUMBER_BYTES
 from node.jit.stencils import kinds
-from node.jit.stencils.kinds import DIRECT, ENOUGH, ENTRY, INTERPRETED, MEMORY, WAYS, WIDE_FIELDS, Way
+from node.jit.stencils.kinds import DIRECT, ENOUGH, ENTRY, INTERPRETED, KEPT, MEMORY, UNKNOWN, WAYS, WIDE_FIELDS, Way
 from node.jitted import inlined, jitted, peek8, peek32, peek64, poke8, poke32, poke64
 
-ROW_BYTES = 8 * (1 + WAYS)
-BASE, BASE_INDEX, PLACE, IN_FS, IN_GS, NEAR, FAR = (
-    way.slot for way in (Way.BASE, Way.BASE_INDEX, Way.PLACE, Way.IN_FS, Way.IN_GS, Way.NEAR, Way.FAR)
+ROW_BYTES = 8 * (2 + WAYS)
+BASE, BASE_INDEX, PLACE, IN_FS, IN_GS = (
+    way.slot for way in (Way.BASE, Way.BASE_INDEX, Way.PLACE, Way.IN_FS, Way.IN_GS)
 )
-COUNT, DONE, OPERATION, HANDLER, HELPERS, NEXT, SLOW = (
+LINKED, SEARCHED = Way.LINKED.slot, Way.SEARCHED.slot
+SEARCHED_AFTER = Way.SEARCHED_AFTER_SUB4.slot - Way.LINKED_AFTER_SUB4.slot
+AFTER_SUB4, AFTER_SUB1, AFTER_LOGIC4 = (way.slot for way in (Way.AFTER_SUB4, Way.AFTER_SUB1, Way.AFTER_LOGIC4))
+SUB4, SUB1, LOGIC4 = (kinds.FLAGS_OF[way] for way in (Way.AFTER_SUB4, Way.AFTER_SUB1, Way.AFTER_LOGIC4))
+COUNT, TARGET, OPERATION, LINK, HANDLER, HELPERS, NEXT, SLOW = (
     kinds.HOLES.index(getattr(kinds, hole))
-    for hole in ("COUNT", "DONE", "OPERATION", "HANDLER", "HELPERS", "NEXT", "SLOW")
+    for hole in ("COUNT", "TARGET", "OPERATION", "LINK", "HANDLER", "HELPERS", "NEXT", "SLOW")
 )
 DISP_AT, LENGTH_AT = 16, 24  # in an Op: its fields lie in the order of kinds.FIELDS
 NOT_HERE = -1
+CHOSEN_BYTES = 8 * (MOST_OPS + 1)  # the arena's end
 
 
 @inlined
 def stencil_of(m: Machine, number: int, slot: int) -> int:
     """Its address, or 0."""
-    offset = peek64(m.stencils + number * ROW_BYTES + 8 + (slot << 3))
+    offset = peek64(m.stencils + number * ROW_BYTES + 16 + (slot << 3))
     return m.stencils + offset if offset else 0
 
 
@@ -47,17 +52,35 @@ def code_bytes(stencil: int) -> int:
 
 
 @jitted
-def stencil_for(m: Machine, e: Op, place: int) -> int:
-    """The stencil for an Op of a block that begins `place` bytes behind its page's start; 0: there is none."""
+def stencil_for(m: Machine, e: Op, flags: int) -> int:
+    """The stencil for an Op; 0: there is none. `flags`: the value of cc_op that is expected in front of it, or UNKNOWN;
+    it is looked at when the stencil runs."""
     number = peek64(int(e.handler) - NUMBER_BYTES)
     kind = peek64(m.stencils + number * ROW_BYTES)
     if kind == MEMORY:
         way = _way_to_memory(e)
         return 0 if way == NOT_HERE else stencil_of(m, number, way)
-    if kind == DIRECT:
-        target = (place + int(e.at) + int(e.length) + int(e.imm)) & M32
-        return stencil_of(m, number, NEAR if target < 4096 else FAR)
-    return stencil_of(m, number, 0)
+    searched = 1 if kind == DIRECT and int(e.link) == 0 else 0
+    slot = _slot_after(flags)
+    after = stencil_of(m, number, slot + SEARCHED_AFTER * searched) if slot else 0
+    return after if after else stencil_of(m, number, searched)  # ONLY or LINKED, or SEARCHED
+
+
+@inlined
+def _slot_after(flags: int) -> int:
+    """0: none."""
+    if flags == SUB4:
+        return AFTER_SUB4
+    if flags == SUB1:
+        return AFTER_SUB1
+    return AFTER_LOGIC4 if flags == LOGIC4 else 0
+
+
+@inlined
+def flags_after(m: Machine, number: int, before: int) -> int:
+    """What a handler makes of them."""
+    left = peek64(m.stencils + number * ROW_BYTES + 8)
+    return before if left == KEPT else left
 
 
 @inlined
@@ -91,33 +114,43 @@ def copy_block(m: Machine, number: int) -> None:
     block = block_numbered(m, number)
     if op_at(block.ops).handler != handler_numbered(m, ENTRY_HANDLER):
         return
-    place = block.key & 0xFFF
     ops = block.ops + OP_BYTES
-    fall = handler_numbered(m, FALL_HANDLER)
+    chosen = m.copies + m.copies_bytes - CHOSEN_BYTES
+    count = _choose(m, ops, chosen)
     aside_bytes, enough_bytes = code_bytes(special(m, INTERPRETED)), code_bytes(special(m, ENOUGH))
-    count = 0
     size = code_bytes(special(m, ENTRY)) + enough_bytes
-    ended = 0
-    while ended == 0:
-        e = op_at(ops + count * OP_BYTES)
-        ended = 1 if int(e.handler) == fall else 0
-        stencil = stencil_for(m, e, place)
+    for i in range(count):
+        stencil = peek64(chosen + (i << 3))
         size += code_bytes(stencil) if stencil else aside_bytes + enough_bytes
-        count += 1
-    if m.copies_used + size + count * aside_bytes + 8 > m.copies_bytes:
+    start = m.copies + m.copies_used
+    if start + size + count * aside_bytes + 8 > chosen:
         m.copies_full = 1
         return
-    start = m.copies + m.copies_used
     m.copies_used += size + count * aside_bytes
     _copy(m, start, special(m, ENTRY), block.ops, 0, 0)
-    _copy_operations(m, ops, count, place, start + code_bytes(special(m, ENTRY)), start + size)
-    _enter(m, ops, count, place, start + code_bytes(special(m, ENTRY)))
+    _copy_operations(m, ops, count, chosen, start + code_bytes(special(m, ENTRY)), start + size)
+    _enter(m, ops, count, chosen, start + code_bytes(special(m, ENTRY)))
     op_at(block.ops).handler = start + m.copies_run - m.copies
 
 
 @jitted
-def _copy_operations(m: Machine, ops: int, count: int, place: int, start: int, aside: int) -> None:
-    """Those of the block and FALL, which comes last, from `start` on; and the way aside for each."""
+def _choose(m: Machine, ops: int, chosen: int) -> int:
+    """The stencil for each Op of the block and for FALL, which comes last, as addresses at `chosen`; their number."""
+    fall = handler_numbered(m, FALL_HANDLER)
+    flags, count, ended = UNKNOWN, 0, 0
+    while ended == 0:
+        e = op_at(ops + count * OP_BYTES)
+        ended = 1 if int(e.handler) == fall else 0
+        stencil = stencil_for(m, e, flags)
+        poke64(chosen + (count << 3), stencil)
+        flags = flags_after(m, peek64(int(e.handler) - NUMBER_BYTES), flags)
+        count += 1
+    return count
+
+
+@jitted
+def _copy_operations(m: Machine, ops: int, count: int, chosen: int, start: int, aside: int) -> None:
+    """What has been chosen, from `start` on; and the way aside for each Op."""
     aside_stencil = special(m, INTERPRETED)
     aside_bytes = code_bytes(aside_stencil)
     at = start
@@ -126,35 +159,34 @@ def _copy_operations(m: Machine, ops: int, count: int, place: int, start: int, a
     for i in range(count):
         address, slow = ops + i * OP_BYTES, aside + i * aside_bytes
         if fresh:
-            at = _copy(m, at, special(m, ENOUGH), address, slow, _run_length(m, ops, i, count, place))
+            at = _copy(m, at, special(m, ENOUGH), address, slow, _run_length(i, count, chosen))
             since = i
-        stencil = stencil_for(m, op_at(address), place)
+        stencil = peek64(chosen + (i << 3))
         fresh = 0 if stencil else 1
         at = _copy(m, at, stencil if stencil else aside_stencil, address, slow, i - since)
         _copy(m, slow, aside_stencil, address, 0, i - since)
 
 
 @jitted
-def _run_length(m: Machine, ops: int, first: int, count: int, place: int) -> int:
+def _run_length(first: int, count: int, chosen: int) -> int:
     """Instructions from `first` up to and with one that is the interpreter's. FALL counts like one: whatever it leads
     to wants at least one to be left."""
     for i in range(first, count):
-        if stencil_for(m, op_at(ops + i * OP_BYTES), place) == 0:
+        if peek64(chosen + (i << 3)) == 0:
             return i - first + 1
     return count - first
 
 
 @jitted
-def _enter(m: Machine, ops: int, count: int, place: int, start: int) -> None:
+def _enter(m: Machine, ops: int, count: int, chosen: int, start: int) -> None:
     """Lead the interpreter into what has been copied: at the beginning, and behind each Op that is the interpreter's.
     Afterwards the Ops there have lost their numbers."""
     at = start
     fresh = 1
     for i in range(count):
-        e = op_at(ops + i * OP_BYTES)
-        stencil = stencil_for(m, e, place)
+        stencil = peek64(chosen + (i << 3))
         if fresh:
-            e.handler = at + m.copies_run - m.copies
+            op_at(ops + i * OP_BYTES).handler = at + m.copies_run - m.copies
             at += code_bytes(special(m, ENOUGH))
         fresh = 0 if stencil else 1
         at += code_bytes(stencil if stencil else special(m, INTERPRETED))
@@ -180,10 +212,15 @@ def _copy(m: Machine, at: int, stencil: int, op: int, slow: int, number: int) ->
             poke32(place, peek32(op + DISP_AT + (kind << 2)))
         elif kind < COUNT:
             poke32(place, peek8(op + LENGTH_AT + kind - WIDE_FIELDS))
-        elif kind < OPERATION:  # COUNT or DONE
+        elif kind < TARGET:  # COUNT or DONE
             poke32(place, number)
+        elif kind == TARGET:
+            e = op_at(op)
+            poke32(place, (int(e.at) + int(e.length) + int(e.imm)) & M32)
         elif kind == OPERATION:
             poke64(place, op)
+        elif kind == LINK:
+            poke64(place, int(op_at(op).link))
         elif kind == HANDLER:
             poke64(place, int(op_at(op).handler))
         elif kind == HELPERS:

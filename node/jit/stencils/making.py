@@ -1,25 +1,39 @@
 """All stencils of an interpreter, made beside it from the same lowered functions."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from node.ia32.blocks import FALL_HANDLER
 from node.ia32.encodings import Handler, tables
 from node.ia32.operands import MEM, offset_of
 from node.ia32.semantics.control import loop
-from node.jit.hot_fields import FLEETING, closure_of, inline_effects_of
+from node.jit.hot_fields import FLEETING, closure_of, effects_of, inline_effects_of
 from node.jit.lowering import LLVM_NAMES, Lowering, cold_definition, parse, primitive_definitions
+from node.jit.record_copies import NARROW_RANGE_TEXT, offset
 from node.jit.semantics_library import inlined_libraries, region_cold_definition, start_again_text, stays_out, weak
 from node.jit.special_handlers import JUMP_KNOWN
-from node.jit.stencils.cutting import cut
-from node.jit.stencils.kinds import DIRECT, MEMORY, PLAIN, Way
+from node.jit.stencils.cutting import Stencil, cut
+from node.jit.stencils.kinds import DIRECT, KEPT, MEMORY, PLAIN, UNKNOWN, Way
+from node.jit.stencils.special import SPECIAL
 from node.jit.stencils.table import table
-from node.jit.stencils.text import COMMON, call_out_text, stencil_text
+from node.jit.stencils.text import call_out_text, stencil_text
+from node.jit.stencils.writing import DECLARATIONS
 from node.jitted import REGISTRY
 
 WAYS_OF = {
     PLAIN: (Way.ONLY,),
     MEMORY: (Way.BASE, Way.BASE_INDEX, Way.PLACE, Way.IN_FS, Way.IN_GS),
-    DIRECT: (Way.NEAR, Way.FAR),
+    DIRECT: (Way.LINKED, Way.SEARCHED),
+}
+AFTER = {
+    PLAIN: (Way.AFTER_SUB4, Way.AFTER_SUB1, Way.AFTER_LOGIC4),
+    MEMORY: (),
+    DIRECT: (
+        *(Way.LINKED_AFTER_SUB4, Way.LINKED_AFTER_SUB1, Way.LINKED_AFTER_LOGIC4),
+        *(Way.SEARCHED_AFTER_SUB4, Way.SEARCHED_AFTER_SUB1, Way.SEARCHED_AFTER_LOGIC4),
+    ),
 }
 
 
@@ -42,6 +56,10 @@ def kind_of(handler: Handler) -> int:
     return MEMORY if form == MEM and offset_of in closure_of(handler.semantic) else PLAIN
 
 
+def ways_after(handler: Handler) -> tuple[Way, ...]:
+    return AFTER[kind_of(handler)] if "cc_op" in effects_of(handler.semantic).reads else ()
+
+
 def called_out(lowering: Lowering) -> list[str]:
     """Symbols of the functions that stencils call in the interpreter: what is seldom asked of the flags, and long."""
     return [s for s, compiled in lowering.compiled().items() if REGISTRY[compiled.function].fold]
@@ -50,31 +68,77 @@ def called_out(lowering: Lowering) -> list[str]:
 def make(lowering: Lowering, symbols: Mapping[int, str], first_helper: int, optimise: Any, target: Any) -> bytes:
     """The table that `copying.py` reads. `symbols`: the numba function of each handler's semantic; `first_helper`: the
     number of the first of `called_out` in the table of helpers."""
-    outside = called_out(lowering)
-    checks = lowering.checks
-    definitions = [primitive_definitions(checks), *_cold_definitions(), *_slow_definitions(lowering)]
-    for number, symbol in enumerate(outside, first_helper):
-        definitions.append(call_out_text(symbol, ("ptr", "ptr", *_types(lowering, symbol)), number))
-    for number, symbol in enumerate(checks.helpers, first_helper + len(outside)):
-        definitions.append(call_out_text(symbol, ("i64", "i64"), number, "void"))
-    module = parse("\n".join(definitions))
-    for library in inlined_libraries(lowering, without=outside):
-        module.link_in(weak(library._final_module.clone()))
     handlers = tables().handlers
     chosen = {n: h for n, h in enumerate(handlers) if h is not None and n in symbols and has_stencil(h)}
-    texts = [
-        stencil_text(f"{number}_{way.slot}", handler, symbols[number], way)
-        for number, handler in chosen.items()
-        for way in WAYS_OF[kind_of(handler)]
-    ]
-    declared = "\n".join(_declared(lowering, {symbols[n] for n in chosen}))
-    text = checks.in_text("\n".join([declared, JUMP_KNOWN, COMMON, *texts]))
-    module.link_in(parse(checks.declaration + text))
-    _hide(module)
-    optimise(module, target)
-    found = cut(bytes(target.emit_object(module)))
-    kinds = {number: kind_of(handler) for number, handler in chosen.items()}
-    return table(len(handlers), kinds, found)
+    source = Source(lowering, symbols, first_helper)
+    module = source.module({(n, h): WAYS_OF[kind_of(h)] for n, h in chosen.items()}, called_out(lowering))
+    # What is seldom asked of the flags is little where it is known which they are
+    after = source.module({(n, h): ways_after(h) for n, h in chosen.items()}, ())
+    found: dict[str, Stencil] = {}
+    for each in (module, after):
+        optimise(each, target)
+        found |= cut(bytes(target.emit_object(each)))
+    kinds = {number: kind_of(handler) for number, handler in chosen.items()} | {FALL_HANDLER: DIRECT}
+    flags = {number: flags_left(module, number, handler) for number, handler in chosen.items()}
+    return table(len(handlers), kinds, flags, found)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where modules of stencils are made from."""
+
+    lowering: Lowering
+    symbols: Mapping[int, str]
+    first_helper: int
+
+    def module(self, ways: Mapping[tuple[int, Handler], tuple[Way, ...]], outside: Sequence[str]) -> Any:
+        """Stencils for handlers and their numbers, in which the functions `outside` are called in the interpreter."""
+        checks = self.lowering.checks
+        module = parse("\n".join(self._definitions(outside)))
+        for library in inlined_libraries(self.lowering, without=outside):
+            module.link_in(weak(library._final_module.clone()))
+        texts = [
+            stencil_text(f"{number}_{way.slot}", handler, self.symbols[number], way)
+            for (number, handler), each in ways.items()
+            for way in each
+        ]
+        declared = "\n".join(_declared(self.lowering, {self.symbols[number] for number, _ in ways}))
+        text = "\n".join([declared, DECLARATIONS, NARROW_RANGE_TEXT, JUMP_KNOWN, SPECIAL, *texts])
+        module.link_in(parse(checks.declaration + checks.in_text(text)))
+        _hide(module)
+        return module
+
+    def _definitions(self, outside: Sequence[str]) -> Iterator[str]:
+        checks = self.lowering.checks
+        yield primitive_definitions(checks)
+        yield from _cold_definitions()
+        yield from _slow_definitions(self.lowering)
+        every = called_out(self.lowering)
+        for symbol in outside:
+            types = ("ptr", "ptr", *_types(self.lowering, symbol))
+            yield call_out_text(symbol, types, self.first_helper + every.index(symbol))
+        for number, symbol in enumerate(checks.helpers, self.first_helper + len(every)):
+            yield call_out_text(symbol, ("i64", "i64"), number, "void")
+
+
+_CC_OP = re.compile(rf"= getelementptr [^%]*i8, ptr %c, i64 {offset('cpu', 'cc_op')}$")
+
+
+def flags_left(module: Any, number: int, handler: Handler) -> int:
+    """The value of cc_op behind a handler's stencil, if that is the same most of the time: KEPT, a number, or
+    UNKNOWN. Those who go by it look whether it is so."""
+    if "cc_op" not in effects_of(handler.semantic).writes:
+        return KEPT
+    stencil = module.get_function(f"limosa_t{number}_{WAYS_OF[kind_of(handler)][0].slot}")
+    stored = set()
+    for block in stencil.blocks:
+        for instruction in block.instructions:
+            if instruction.opcode == "store":
+                value, place = instruction.operands
+                if _CC_OP.search(str(place)):
+                    stored.add(str(value))
+    constant = re.fullmatch(r"i64 (\d+)", stored.pop()) if len(stored) == 1 else None
+    return int(constant[1]) if constant else UNKNOWN
 
 
 def _cold_definitions() -> tuple[str, str]:

@@ -1,32 +1,30 @@
 """The stencils as one piece of memory, in the layout that `copying.py` reads.
 
-a row a handler       kind, then for each of its WAYS the offset of a stencil; 0: there is none
+a row a handler       kind, flags that it leaves, then for each of its WAYS the offset of a stencil; 0: there is none
 a stencil             bytes of code, number of holes, a word a hole (offset | number in HOLES << 32), the code
 """
 
 import struct
 from collections.abc import Mapping
 
-from node.ia32.blocks import ENTRY_HANDLER
 from node.jit.stencils.cutting import Stencil
-from node.jit.stencils.kinds import HOLES, PLAIN, WAYS
+from node.jit.stencils.kinds import HOLES, PLAIN, UNKNOWN, WAYS
 
-ROW = struct.Struct(f"<{1 + WAYS}q")
-SPECIAL = ("entry", "enough", "interpreted")  # by slot in the row of ENTRY_HANDLER, which is no Op of a block's code
+ROW = struct.Struct(f"<{2 + WAYS}q")
 
 
-def table(handlers: int, kinds: Mapping[int, int], stencils: Mapping[str, Stencil]) -> bytes:
-    """`stencils` by name: number_slot, or one of SPECIAL."""
+def table(handlers: int, kinds: Mapping[int, int], flags: Mapping[int, int], stencils: Mapping[str, Stencil]) -> bytes:
+    """By handler's number its kind, and the value of cc_op that it leaves, KEPT or UNKNOWN; by name (number_slot) its
+    stencils."""
     rows, body = bytearray(), bytearray()
     at = handlers * ROW.size
     for number in range(handlers):
         offsets = []
         for slot in range(WAYS):
-            name = SPECIAL[slot] if number == ENTRY_HANDLER and slot < len(SPECIAL) else f"{number}_{slot}"
-            stencil = stencils.get(name)
+            stencil = stencils.get(f"{number}_{slot}")
             offsets.append(at + len(body) if stencil else 0)
             body += _packed(stencil) if stencil else b""
-        rows += ROW.pack(kinds.get(number, PLAIN), *offsets)
+        rows += ROW.pack(kinds.get(number, PLAIN), flags.get(number, UNKNOWN), *offsets)
     return bytes(rows + body)
 
 

@@ -1,0 +1,42 @@
+"""How stencils are written as LLVM text: their frame, their holes, and how control leaves them."""
+
+from collections.abc import Sequence
+
+from node.jit.record_copies import offset
+
+HELPERS_AT = offset("machine", "helpers")
+SIGNATURE = "(ptr noalias %c, ptr noalias %m, ptr %x, i64 %n)"
+DECLARATIONS = """
+declare void @llvm.assume(i1)
+declare tailcc void @limosa_next(ptr, ptr, ptr, i64)
+declare tailcc void @limosa_slow(ptr, ptr, ptr, i64)
+attributes #9 = { nounwind optsize "no-jump-tables"="true" }
+!0 = !{!"branch_weights", i32 1, i32 2000}
+!1 = !{!"branch_weights", i32 2000, i32 1}
+"""
+NEXT = "  musttail call tailcc void @limosa_next(ptr %c, ptr %m, ptr poison, i64 %n)\n  ret void"
+SLOW = "  musttail call tailcc void @limosa_slow(ptr %c, ptr %m, ptr poison, i64 %n)\n  ret void"
+
+
+def hole(name: str, kind: str, below: int = 1 << 32) -> str:
+    """A number that is known when the stencil is copied. The assembler's words, so that LLVM takes nothing for granted
+    of it but `below`; they leave the upper half of the register zero."""
+    asm = f'asm "movl $$limosa_hole_{kind}, ${{0:k}}", "=r"()'
+    return f"  %{name} = call range(i64 0, {below}) i64 {asm} nounwind memory(none)"
+
+
+def wide_hole(name: str, kind: str) -> str:
+    return f'  %{name} = call ptr asm "movabsq $$limosa_hole_{kind}, $0", "=r"() nounwind memory(none)'
+
+
+def function(name: str, lines: Sequence[str]) -> str:
+    head = f'define tailcc void @limosa_t{name}{SIGNATURE} #9 section ".limosa.{name}" {{'
+    return "\n".join([head, *lines, "}"])
+
+
+def loaded(record: str, name: str, at: int, kind: str = "i64") -> list[str]:
+    """`name`: the field at offset `at`; `name`p: where it is."""
+    return [
+        f"  %{name}p = getelementptr i8, ptr %{record}, i64 {at}",
+        f"  %{name} = load {kind}, ptr %{name}p, align 8",
+    ]
