@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -44,9 +45,17 @@ def assemble(name: str, directory: Path) -> bytes:
 
 def assemble_rom(name: str, directory: Path) -> bytes:
     """The 64 KiB ROM image of program `name`, which is one `rom.S`."""
-    target = directory / f"{name}.bin"
-    flags = ("-m32", "-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none", "-Wl,-Ttext=0", "-Wl,--oformat=binary")
-    _gcc(*flags, "-Wl,-e,0", "-o", str(target), str(PROGRAMS / name / "rom.S"))
+    return assemble_flat([PROGRAMS / name / "rom.S"], directory, origin=0)
+
+
+def assemble_flat(
+    sources: Sequence[Path], directory: Path, *, origin: int, places: Mapping[str, int] | None = None
+) -> bytes:
+    """A program without a file format, as it lies in memory from `origin` on; `places` are sections elsewhere."""
+    target = directory / f"{sources[0].stem}.bin"
+    flags = ("-m32", "-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none", "-Wl,--oformat=binary", "-Wl,-e,0")
+    sections = [f"-Wl,--section-start={name}={place:#x}" for name, place in (places or {}).items()]
+    _gcc(*flags, f"-Wl,-Ttext={origin:#x}", *sections, "-o", str(target), *map(str, sources))
     return target.read_bytes()
 
 
