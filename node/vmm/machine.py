@@ -218,6 +218,8 @@ class Machine:
             return self._memory_access()
         if exit_reason == EXIT_INTERRUPT:
             self.processor.engine.deliver_interrupt(self.platform.acknowledge())
+            if self.processor.machine.exit == EXIT_SHUTDOWN:  # no handler could be entered, not even #DF's
+                return SHUT_DOWN
         elif exit_reason == EXIT_HALT:
             return self._halted()
         elif exit_reason == EXIT_EOI:

@@ -28,7 +28,6 @@ def test_an_interrupt_without_a_vector_table_shuts_down_on_qemu(rom: bytes, tmp_
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.xfail(strict=True, reason="a shutdown while the 8259's interrupt is delivered is lost: the guest goes on")
 def test_an_interrupt_without_a_vector_table_shuts_down_on_our_machine(rom: bytes) -> None:
     config = MachineConfig(1 << 20, clock="virtual", exit_port=0xF4)
     machine = Machine(config, engine=engine_named("native"), monotonic_ns=lambda: 0, rom=rom)
