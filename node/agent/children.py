@@ -53,7 +53,8 @@ def kill(pidfd: int) -> None:
 
 
 def reap_strays(known: set[int]) -> None:
-    """Reap ended children that nobody waits for: forked in the moment in which the template died."""
+    """Reap ended children that nobody waits for: domains forked in the moment in which the template died, and the
+    compilers of domains that have ended."""
     for child in psutil.Process().children():
         if child.pid not in known:
             try:

@@ -48,7 +48,7 @@ class Template:
         self._forking = asyncio.Lock()
         self._keeping: asyncio.Task[None] | None = None
         self._domains: set[int] = set()
-        self._pidfd = -1
+        self._pid = self._pidfd = -1
         self._words: Words | None = None
 
     def start(self) -> None:
@@ -81,8 +81,9 @@ class Template:
             return ForkedDomain(pid, pidfd, ours)
 
     def forget(self, pid: int) -> None:
-        """The domain was reaped by whoever held it."""
+        """The domain was reaped by whoever held it. What its compiler and those of others were, is ours now."""
         self._domains.discard(pid)
+        children.reap_strays(self._domains | {self._pid})
 
     async def ready(self) -> Control:
         """Wait until domains can be forked: the first time ever, until the interpreter is compiled."""
@@ -129,7 +130,7 @@ class Template:
                 stderr=self._words.theirs,
                 env={**os.environ, **ONE_THREAD},
             )
-        self._pidfd = os.pidfd_open(process.pid)
+        self._pid, self._pidfd = process.pid, os.pidfd_open(process.pid)
         warming = asyncio.create_task(self._warm(control, process.pid), name="template warm-up")
         try:
             how = await children.ended(self._pidfd)
@@ -140,7 +141,7 @@ class Template:
             children.kill(self._pidfd)
             process.wait()  # at once: it is killed or, above, was reaped already
             os.close(self._pidfd)
-            self._pidfd, self._control = -1, None
+            self._pid, self._pidfd, self._control = -1, -1, None
             control.close()
             control.drop_unclaimed()
 

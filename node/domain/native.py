@@ -62,6 +62,7 @@ class NativeMachinery:
 
     def build(self, spec: VmSpec, boot: BootFiles | None, *, incoming: bool) -> GuestMachine:
         assert self._engine is not None, "warm comes before build"
+        self._engine.fork_compiler()
         config = MachineConfig(
             memory_bytes=spec.memory_bytes,
             vmm=spec.vmm,

@@ -179,6 +179,11 @@ class NativeEngine:
     def _compiler_of(self, texts: list[str]) -> Compiler:
         return CompilerOutside(texts)
 
+    def fork_compiler(self) -> None:
+        """Before a machine is made that will want one, while this process is small; see `CompilerOutside.fork`."""
+        if isinstance(self._compiler, CompilerOutside):
+            self._compiler.fork()
+
     def _natives(self) -> Natives:
         def native(name: str, arguments: int, result: Any = ctypes.c_int64) -> Callable[..., Any]:
             return ctypes.CFUNCTYPE(result, *(ctypes.c_int64,) * arguments)(self.address(name))

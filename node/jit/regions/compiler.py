@@ -1,5 +1,6 @@
 """A region's shape to machine code, by LLVM."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -32,7 +33,7 @@ def quicken_code_generator() -> None:
 class RegionCompiler:
     """One a process; used by one thread. `library`: the texts of `semantics_library.py`."""
 
-    def __init__(self, library: list[str]) -> None:
+    def __init__(self, library: Sequence[str]) -> None:
         self._library = library
         quicken_code_generator()
         self._target: Any = target_machine(host_level())

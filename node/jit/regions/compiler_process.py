@@ -3,14 +3,20 @@
 LLVM is a large program, and a region is made of whatever a guest has put into its memory: what an assertion or a crash
 in there ends is this process, and no guest's machine (`outside.py` is the other side).
 
-    the library's texts                  → CPU time
+    the library's texts                  → CPU time; not of a fork, which has them
     a shape, as in the catalogue's files → CPU time, a translation; nothing behind the time: it cannot be moved about
 """
 
+import os
+import signal
 import struct
 import sys
 import time
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
+from typing import NoReturn
 
 from node.jit.regions import catalogue, translation
 from node.jit.regions.compiler import RegionCompiler
@@ -21,18 +27,39 @@ BETWEEN_TEXTS = "\0"
 IDLE_S = 30.0  # then it makes room: sixty megabytes
 
 
-def serve(asked: Connection) -> None:
-    try:
+def begin(asked: Connection) -> None:
+    with suppress(EOFError, ConnectionError):  # nobody asks any more
         compiler = RegionCompiler(asked.recv_bytes().decode().split(BETWEEN_TEXTS))
-        told_ns = time.process_time_ns()
-        asked.send_bytes(_USED.pack(told_ns))
-        while asked.poll(IDLE_S):
-            answer = _compiled(compiler, asked.recv_bytes())
-            used_ns = time.process_time_ns()
-            asked.send_bytes(_USED.pack(used_ns - told_ns) + answer)
-            told_ns = used_ns
-    except (EOFError, ConnectionError):  # nobody asks any more
-        return
+        begun_ns = time.process_time_ns()
+        asked.send_bytes(_USED.pack(begun_ns))
+        _serve(asked, compiler, begun_ns)
+
+
+def become(asked: Connection, texts: Sequence[str]) -> NoReturn:
+    """In a fork of the asking process, of which nothing else shall stay alive here, nor be cleaned up."""
+    try:
+        os.setsid()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, 0)
+        os.dup2(nothing, 1)
+        os.closerange(3, asked.fileno())
+        os.closerange(asked.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+        with suppress(EOFError, ConnectionError):
+            _serve(asked, RegionCompiler(texts), 0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(0)
+
+
+def _serve(asked: Connection, compiler: RegionCompiler, told_ns: int) -> None:
+    while asked.poll(IDLE_S):
+        answer = _compiled(compiler, asked.recv_bytes())
+        used_ns = time.process_time_ns()
+        asked.send_bytes(_USED.pack(used_ns - told_ns) + answer)
+        told_ns = used_ns
 
 
 def _compiled(compiler: RegionCompiler, request: bytes) -> bytes:
@@ -51,4 +78,4 @@ def attempt_of(answer: bytes) -> Attempt:
 
 
 if __name__ == "__main__":
-    serve(Connection(int(sys.argv[1])))
+    begin(Connection(int(sys.argv[1])))

@@ -10,13 +10,14 @@ slow path (a TLB miss, a fault), which the interpreter starts again.
 """
 
 import re
+from collections.abc import Sequence
 from functools import cache
 
 from node.ia32.encodings import Handler, tables
 from node.ia32.state import CPU, CS, DS, ES, M32, MACHINE, MODE_FLAT, MODE_USER, OP, OP_BYTES, SS
 from node.ia32.tlb import FETCH_KERNEL, FETCH_USER, READ_KERNEL, READ_USER, WRITE_KERNEL, WRITE_USER
 from node.jit.dispatch import GO_ON, GO_ON_LINKED, SETTLE_AT
-from node.jit.hot_fields import CHANGEABLE, FLEETING, HOT, effects_of
+from node.jit.hot_fields import CHANGEABLE, FLEETING, HOT
 from node.jit.record_copies import HELPERS, NARROW_RANGE_TEXT, REAL, START_AGAIN, fetch_text, write_back_text
 from node.jit.regions.shape import PAGE, Block, Instruction, Shape
 from node.jit.regions.writing import KINDS, Lines
@@ -44,9 +45,13 @@ def passes_on_op(semantic: str) -> bool:
     return _PASSED_ON.search(semantic.split("\n", 1)[1]) is not None
 
 
+_EIP = f"ptr %c, i64 {CPU.fields['eip'][1]}\n"  # type: ignore[index]
+
+
 @cache
-def reads_eip(handler: Handler) -> bool:
-    return "eip" in effects_of(handler.semantic).touched
+def reads_eip(semantic: str) -> bool:
+    """It, or a helper that it calls: then it writes the copy back."""
+    return _EIP in semantic
 
 
 def operations_offset(shape: Shape) -> int:
@@ -57,7 +62,7 @@ def operations_offset(shape: Shape) -> int:
 class RegionText:
     """Written once, by `text`. `library`: the texts of `semantics_library.py`."""
 
-    def __init__(self, shape: Shape, library: list[str]) -> None:
+    def __init__(self, shape: Shape, library: Sequence[str]) -> None:
         self._shape, self._library = shape, library
         self._blocks = {block.at: (f"b{i}", block.page) for i, block in enumerate(shape.blocks)}
         self._constants: list[str] = []
@@ -144,7 +149,7 @@ class RegionText:
         out.label(f"r{number}")
         result, told = "", False
         for done, instruction in enumerate(block.instructions):
-            if reads_eip(handler_of(instruction)) and not told:
+            if not told and reads_eip(self._library[1 + instruction.handler]):
                 out.store("c", "eip", self._address(block.at))
                 told = True
             result = self._instruction(f"{number}_{done}", instruction, left, done, None if told else block.at)

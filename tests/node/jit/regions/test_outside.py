@@ -3,6 +3,8 @@
 import gc
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +28,7 @@ pytestmark = pytest.mark.timeout(900)  # the first test may have to compile the 
 LINEAR, BACKING = 0x40_0000, 0x9000
 LOOP = bytes.fromhex("01d8 89c3 4a 75f9 c3")  # ADD EAX, EBX; MOV EBX, EAX; DEC EDX; JNZ; RET
 LONGEST_S = 30.0
+ONE_THREAD = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # as a node gives its domains
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +110,34 @@ def test_the_process_ends_with_its_asker(texts: list[str]) -> None:
     del compiler
     gc.collect()
     process.wait(LONGEST_S)
+
+
+FORKED = """
+import sys, threading
+from node.jit.native import object_code, silent
+from node.jit.packed import texts_of
+from node.jit.regions.outside import CompilerOutside
+from tests.node.jit.regions.test_outside import impossible, loop
+from tests.support.engine import cache_directory
+
+compiler = CompilerOutside(texts_of(object_code(cache_directory(), silent)))
+if sys.argv[1] == "threads":
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+compiler.fork()
+forked = compiler.process_id is not None
+first, lost, last = (compiler.compile(shape) for shape in (loop(), impossible(loop()), loop()))
+assert first.translation is not None and first.translation == last.translation and lost.lost
+print(forked, first.beginning_ns == 0, last.beginning_ns > 0)
+"""
+
+
+@pytest.mark.parametrize(("threads", "said"), [("none", "True True True"), ("threads", "False False True")])
+def test_a_process_with_one_thread_forks_its_first_compiler(threads: str, said: str) -> None:
+    """In a millisecond; the one that comes after a loss is begun as usual."""
+    child = subprocess.run(
+        [sys.executable, "-c", FORKED, threads], capture_output=True, text=True, timeout=300, env=ONE_THREAD
+    )
+    assert (child.returncode, child.stdout.strip()) == (0, said), child.stderr
 
 
 class _Unlucky(CompilerOutside):
