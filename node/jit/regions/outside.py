@@ -66,6 +66,7 @@ class _Process:
         self.id, self._connection = pid, connection
         self._used_ns = 0  # as far as it has told
         self._end = weakref.finalize(self, _ended, pid, connection)
+        self._end.atexit = False  # the translator's thread may still be asking; end of file ends the process, too
 
     def begin(self, library: bytes, patience_s: float) -> int:
         """CPU time, in nanoseconds. Like `asked`, raises EOFError or OSError if it is gone or does not answer."""
