@@ -52,12 +52,20 @@ def kill(pidfd: int) -> None:
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
 
 
-def reap_strays(known: set[int]) -> None:
+async def strays_ended(known: set[int]) -> None:
+    """Until they have, or for so long as it may take what has been killed."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + REPARENTING_S
+    while reap_strays(known) and loop.time() < deadline:
+        await asyncio.sleep(0.005)
+
+
+def reap_strays(known: set[int]) -> int:
     """Reap ended children that nobody waits for: domains forked in the moment in which the template died, and the
-    compilers of domains that have ended."""
+    compilers of domains that have ended. Returns how many have not ended yet."""
+    running = 0
     for child in psutil.Process().children():
         if child.pid not in known:
-            try:
-                os.waitpid(child.pid, os.WNOHANG)
-            except ChildProcessError:
-                continue
+            with contextlib.suppress(ChildProcessError):
+                running += os.waitpid(child.pid, os.WNOHANG)[0] == 0
+    return running

@@ -61,6 +61,7 @@ class Template:
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
+        await children.strays_ended(self._domains)
         if self._words is not None:
             self._words.close()
 

@@ -7,6 +7,7 @@ in there ends is this process, and no guest's machine (`outside.py` is the other
     a shape, as in the catalogue's files → CPU time, a translation; nothing behind the time: it cannot be moved about
 """
 
+import ctypes
 import os
 import signal
 import struct
@@ -23,11 +24,13 @@ from node.jit.regions.compiler import RegionCompiler
 from node.jit.regions.translation import Attempt
 
 _USED = struct.Struct("<q")  # nanoseconds
+PR_SET_PDEATHSIG = 1
 BETWEEN_TEXTS = "\0"
 IDLE_S = 30.0  # then it makes room: sixty megabytes
 
 
 def begin(asked: Connection) -> None:
+    _end_with_parent()
     with suppress(EOFError, ConnectionError):  # nobody asks any more
         compiler = RegionCompiler(asked.recv_bytes().decode().split(BETWEEN_TEXTS))
         begun_ns = time.process_time_ns()
@@ -38,6 +41,7 @@ def begin(asked: Connection) -> None:
 def become(asked: Connection, texts: Sequence[str]) -> NoReturn:
     """In a fork of the asking process, of which nothing else shall stay alive here, nor be cleaned up."""
     try:
+        _end_with_parent()
         os.setsid()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
@@ -52,6 +56,11 @@ def become(asked: Connection, texts: Sequence[str]) -> NoReturn:
         traceback.print_exc()
     finally:
         os._exit(0)
+
+
+def _end_with_parent() -> None:
+    """And not only when the region at hand is done, and what is asked next is the end of file."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _serve(asked: Connection, compiler: RegionCompiler, told_ns: int) -> None:
