@@ -33,14 +33,10 @@ from node.jit.target import host_level
 
 NODE = Path(__file__).resolve().parent.parent
 Progress = Callable[[float, str], None]
-USERS = frozenset(
-    {"native.py", "build.py", "arena.py", "checked_engine.py"}
-)  # what loads or orders the object, but is no part of it
-BUILDER = (
-    sys.executable,
-    "-m",
-    "node.jit.build",
-)  # given cache directory and level; tells its progress on standard output
+# What loads or orders the object, but is no part of it
+USERS = frozenset({"native.py", "build.py", "arena.py", "checked_engine.py"})
+# Given the cache directory and the level; tells its progress on standard output
+BUILDER = (sys.executable, "-m", "node.jit.build")
 READABLE = 0o644
 DIGEST_BYTES = 16  # an object file in the cache is preceded by that much of its SHA-256
 
