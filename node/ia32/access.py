@@ -26,13 +26,18 @@ from node.ia32.state import CR0_WP, M32, Cpu, Machine
 from node.ia32.tlb import (
     FETCH_KERNEL,
     FETCH_USER,
+    FLAGS,
     GLOBAL,
     READ_KERNEL,
     READ_USER,
     WRITE_KERNEL,
     WRITE_USER,
     entry_of,
+    entry_to,
+    host_of,
     install,
+    is_on_one_page,
+    page_of,
 )
 from node.jitted import inlined, jitted, peek8, peek16, peek32, poke8, poke16, poke32, slow_path
 
@@ -44,18 +49,16 @@ FAULTED = -1
 def load(c: Cpu, m: Machine, linear: int, size: int) -> int:
     """`size` (1, 2, 4) bytes at the present privilege level; 0 with m.fault set if that is not allowed."""
     entry = entry_of(m, linear)
-    offset = linear & 0xFFF
-    if entry & m.need_read and offset <= 4096 - size:
-        return peek(m.ram + (entry & ~0xFFF) + offset, size)
+    if entry & m.need_read and is_on_one_page(linear, size):
+        return peek(host_of(entry, linear), size)
     return load_slow(c, m, linear, size, c.cpl == 3)
 
 
 @inlined
 def store(c: Cpu, m: Machine, linear: int, size: int, value: int) -> None:
     entry = entry_of(m, linear)
-    offset = linear & 0xFFF
-    if entry & m.need_write and offset <= 4096 - size:
-        poke(m.ram + (entry & ~0xFFF) + offset, size, value)
+    if entry & m.need_write and is_on_one_page(linear, size):
+        poke(host_of(entry, linear), size, value)
     else:
         store_slow(c, m, linear, size, value, c.cpl == 3)
 
@@ -64,9 +67,8 @@ def store(c: Cpu, m: Machine, linear: int, size: int, value: int) -> None:
 def load_to_change(c: Cpu, m: Machine, linear: int, size: int) -> int:
     """A load by an instruction that will store there: it faults as the store would (SDM 3A 4.7, the W/R flag)."""
     entry = entry_of(m, linear)
-    offset = linear & 0xFFF
-    if entry & m.need_write and offset <= 4096 - size:
-        return peek(m.ram + (entry & ~0xFFF) + offset, size)
+    if entry & m.need_write and is_on_one_page(linear, size):
+        return peek(host_of(entry, linear), size)
     return load_to_change_slow(c, m, linear, size)
 
 
@@ -75,9 +77,8 @@ def load_system(c: Cpu, m: Machine, linear: int, size: int) -> int:
     """A load by the processor itself (descriptors, TSS, IDT): supervisor rights whatever the CPL."""
     at = linear & M32
     entry = entry_of(m, at)
-    offset = at & 0xFFF
-    if entry & READ_KERNEL and m.need_read and offset <= 4096 - size:
-        return peek(m.ram + (entry & ~0xFFF) + offset, size)
+    if entry & READ_KERNEL and m.need_read and is_on_one_page(at, size):
+        return peek(host_of(entry, at), size)
     return load_slow(c, m, at, size, False)
 
 
@@ -85,9 +86,8 @@ def load_system(c: Cpu, m: Machine, linear: int, size: int) -> int:
 def store_system(c: Cpu, m: Machine, linear: int, size: int, value: int) -> None:
     at = linear & M32
     entry = entry_of(m, at)
-    offset = at & 0xFFF
-    if entry & WRITE_KERNEL and m.need_write and offset <= 4096 - size:
-        poke(m.ram + (entry & ~0xFFF) + offset, size, value)
+    if entry & WRITE_KERNEL and m.need_write and is_on_one_page(at, size):
+        poke(host_of(entry, at), size, value)
     else:
         store_slow(c, m, at, size, value, False)
 
@@ -127,7 +127,7 @@ def locate(c: Cpu, m: Machine, linear: int, access: int, user: int) -> int:
     backing = place & ~0xFFF
     if access == WRITE:
         poke8(m.dirty + (backing >> 12), 1)
-    entry = backing | READ_KERNEL
+    entry = entry_to(m, linear, backing) | READ_KERNEL
     if walk & PERMIT_USER:
         entry |= READ_USER
     if walk & PERMIT_FETCH:
@@ -142,16 +142,16 @@ def locate(c: Cpu, m: Machine, linear: int, access: int, user: int) -> int:
         if walk & PERMIT_WRITE and walk & PERMIT_USER:
             entry |= WRITE_USER
     elif access != WRITE:
-        entry |= _kept_write(m, linear, backing)
+        entry |= _kept_write(m, linear, entry)
     install(m, linear, entry)
     return backing
 
 
 @inlined
-def _kept_write(m: Machine, linear: int, backing: int) -> int:
+def _kept_write(m: Machine, linear: int, new: int) -> int:
     """A refill for a read or fetch must not cost the page its write permission."""
     old = entry_of(m, linear)
-    if old >> 12 == backing >> 12:
+    if old & ~FLAGS == new & ~FLAGS:
         return old & (WRITE_KERNEL | WRITE_USER)
     return 0
 
@@ -164,7 +164,7 @@ def load_slow(c: Cpu, m: Machine, linear: int, size: int, user: int) -> int:
         if m.fault:
             return 0
     offset = linear & 0xFFF
-    if offset > 4096 - size:
+    if not is_on_one_page(linear, size):
         return _load_across(c, m, linear, size, user)
     backing = locate(c, m, linear, READ, user)
     if m.need_read == 0 and backing != FAULTED:
@@ -214,7 +214,7 @@ def store_slow(c: Cpu, m: Machine, linear: int, size: int, value: int, user: int
         if m.fault:
             return
     offset = linear & 0xFFF
-    if offset > 4096 - size:
+    if not is_on_one_page(linear, size):
         _store_across(c, m, linear, size, value, user)
         return
     backing = locate(c, m, linear, WRITE, user)
@@ -255,7 +255,7 @@ def probe(c: Cpu, m: Machine, linear: int, size: int, write: int) -> None:
     """Raise the fault that an access would raise, without making it."""
     user = c.cpl == 3
     access = WRITE if write else READ
-    if locate(c, m, linear, access, user) != FAULTED and (linear & 0xFFF) > 4096 - size:
+    if locate(c, m, linear, access, user) != FAULTED and not is_on_one_page(linear, size):
         locate(c, m, (linear + size - 1) & 0xFFFF_F000, access, user)
 
 
@@ -264,6 +264,6 @@ def fetch_page(c: Cpu, m: Machine, linear: int) -> int:
     """Backing offset of the page from which code at `linear` is fetched; FAULTED or NOWHERE."""
     entry = entry_of(m, linear)
     if entry & m.need_fetch:
-        return entry & ~0xFFF
+        return page_of(m, entry, linear)
     m.tlb_misses += 1
     return locate(c, m, linear, FETCH, c.cpl == 3)

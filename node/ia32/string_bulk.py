@@ -8,7 +8,7 @@ from node.ia32.access import peek, poke
 from node.ia32.operands import get_reg
 from node.ia32.semantics.alu import CMP_, combine
 from node.ia32.state import DF, EAX, EDI, ES, ESI, M32, Cpu, Machine, Op
-from node.ia32.tlb import entry_of
+from node.ia32.tlb import entry_of, host_of
 from node.jitted import Touch, inlined, jitted, primitive
 
 NOWHERE = 0  # no address of this process
@@ -39,7 +39,7 @@ def readable(c: Cpu, m: Machine, seg: int, register: int) -> int:
     entry = entry_of(m, linear)
     if m.seg_ok[seg] & 1 == 0 or entry & m.need_read == 0:
         return NOWHERE
-    return m.ram + (entry & ~0xFFF) + (linear & 0xFFF)
+    return host_of(entry, linear)
 
 
 @inlined
@@ -49,7 +49,7 @@ def writable(c: Cpu, m: Machine) -> int:
     entry = entry_of(m, linear)
     if m.seg_ok[ES] & 2 == 0 or entry & m.need_write == 0:
         return NOWHERE
-    return m.ram + (entry & ~0xFFF) + (linear & 0xFFF)
+    return host_of(entry, linear)
 
 
 @inlined

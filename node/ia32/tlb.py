@@ -1,7 +1,10 @@
 """Linear memory, the fast path: a flat table of 2^20 entries, one per linear page, no tag to compare.
 
-    entry = backing offset of the page (bits 12..) | which accesses pass without a second look (bits 0-6)
+    entry = where this process has the page - its linear address | which accesses pass without a second look (bits 0-6)
 
+The host puts guest memory at a page's beginning, so both addresses leave the low 12 bits free, and the difference of
+the pages is that of every byte on them: a linear address is a host's after one addition. An entry is a signed number;
+it is below zero where guest memory lies below the page's linear address. 0 is an empty one, a filled one has a bit set.
 A set bit means: translated, permitted, backed by RAM or ROM, and (for writes) already marked dirty and free of
 decoded code.
 Anything else is the slow path's business (`access.py`): first write after a collection of dirty pages, code pages,
@@ -14,13 +17,37 @@ from node.ia32.state import CR4_PGE, Cpu, Machine
 from node.jitted import inlined, jitted, peek32, peek64, poke32, poke64
 
 READ_KERNEL, WRITE_KERNEL, READ_USER, WRITE_USER, FETCH_KERNEL, FETCH_USER, GLOBAL = 1, 2, 4, 8, 16, 32, 64
-FLAGS = 0xFFF
+FLAGS = 0xFFF  # bits of an entry that are none of the difference
 FILLED_CAPACITY = 1 << 16
 
 
 @inlined
 def entry_of(m: Machine, linear: int) -> int:
     return peek64(m.tlb + ((linear >> 12) << 3))
+
+
+@inlined
+def host_of(entry: int, linear: int) -> int:
+    """Where this process has the byte at `linear`, an address on the entry's page."""
+    return (entry & ~FLAGS) + linear
+
+
+@inlined
+def is_on_one_page(linear: int, size: int) -> bool:
+    """Whether `size` bytes from there have one entry."""
+    return (linear & 0xFFF) <= 4096 - size
+
+
+@inlined
+def page_of(m: Machine, entry: int, linear: int) -> int:
+    """Backing offset of the page that the entry tells of."""
+    return (host_of(entry, linear) - m.ram) & ~FLAGS
+
+
+@inlined
+def entry_to(m: Machine, linear: int, page: int) -> int:
+    """An entry that permits nothing yet, from the page of `linear` to that at a backing offset."""
+    return m.ram + page - (linear & ~FLAGS)
 
 
 @jitted
@@ -77,6 +104,7 @@ def protect_all(m: Machine) -> None:
 def protect_backing(m: Machine, backing: int) -> None:
     """The same for one backing page: it has just got decoded code."""
     for i in range(m.tlb_count):
-        slot = m.tlb + (peek32(m.tlb_filled + (i << 2)) << 3)
-        if peek64(slot) >> 12 == backing >> 12:
+        number = peek32(m.tlb_filled + (i << 2))
+        slot = m.tlb + (number << 3)
+        if page_of(m, peek64(slot), number << 12) == backing & ~FLAGS:
             poke64(slot, peek64(slot) & ~(WRITE_KERNEL | WRITE_USER))

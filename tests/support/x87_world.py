@@ -25,6 +25,7 @@ from node.ia32.semantics import (
 )
 from node.ia32.state import ATTR_D, CPU, CR0_NE, CR0_PE, CS, EDX, MACHINE, OP, Cpu
 from node.jitted import new_record
+from node.memory.ram import PAGE
 from tests.support.native_x87 import Registers
 
 MEMORY = 2 << 20
@@ -55,7 +56,9 @@ class World:
     def __post_init__(self) -> None:
         self.cpu_array, self.c = new_record(CPU)
         self.machine_array, self.m = new_record(MACHINE)
-        self.ram = _array(MEMORY, np.uint8)
+        room = _array(MEMORY + PAGE, np.uint8)
+        before = -room.ctypes.data % PAGE
+        self.ram = room[before : before + MEMORY]
         pages = MEMORY >> 12
         self._point("ram", self.ram)
         self._point("tlb", _array(1 << 20, np.int64))

@@ -44,7 +44,7 @@ from node.ia32.state import (
     Machine,
     Op,
 )
-from node.ia32.tlb import entry_of
+from node.ia32.tlb import entry_of, host_of, is_on_one_page
 from node.jitted import inlined, jitted
 
 MMX, XMM = 0, 1  # banks of registers
@@ -159,12 +159,11 @@ def _fetch_wide(c: Cpu, m: Machine, e: Op, size: int, alignment: int) -> None:
         if m.fault:
             return
     entry = entry_of(m, linear)
-    at = linear & 0xFFF
-    if entry & m.need_read and at <= 4096 - size and at & alignment == 0:
+    if entry & m.need_read and is_on_one_page(linear, size) and linear & alignment == 0:
         if size == 8:
-            operand_from_8(m, m.ram + (entry & ~0xFFF) + at)
+            operand_from_8(m, host_of(entry, linear))
         else:
-            operand_from_16(m, m.ram + (entry & ~0xFFF) + at)
+            operand_from_16(m, host_of(entry, linear))
     else:
         fetch_slow(c, m, linear, size, alignment)
 
@@ -201,12 +200,11 @@ def store_operand(c: Cpu, m: Machine, e: Op, size: int, alignment: int) -> None:
         if m.fault:
             return
     entry = entry_of(m, linear)
-    at = linear & 0xFFF
-    if entry & m.need_write and at <= 4096 - size and at & alignment == 0:
+    if entry & m.need_write and is_on_one_page(linear, size) and linear & alignment == 0:
         if size == 8:
-            operand_to_8(m, m.ram + (entry & ~0xFFF) + at)
+            operand_to_8(m, host_of(entry, linear))
         else:
-            operand_to_16(m, m.ram + (entry & ~0xFFF) + at)
+            operand_to_16(m, host_of(entry, linear))
     else:
         store_operand_slow(c, m, linear, size, alignment)
 
@@ -219,7 +217,7 @@ def store_operand_slow(c: Cpu, m: Machine, linear: int, size: int, alignment: in
     check_alignment(c, m, linear, size)
     if m.fault:
         return
-    if (linear & 0xFFF) + size > 0x1000:
+    if not is_on_one_page(linear, size):
         probe(c, m, linear, size, 1)
     for i in range(size >> 2):
         if m.fault == 0:

@@ -7,10 +7,10 @@ from node.ia32.encodings import tables
 from node.ia32.fetch import WIDE_KEY
 from node.ia32.processor import Processor, Reach
 from node.ia32.state import M32, MACHINE, MODE_USER, OP, OP_BYTES
-from node.ia32.tlb import FETCH_KERNEL, FETCH_USER
+from node.ia32.tlb import FETCH_KERNEL, FETCH_USER, entry_of, page_of
 from node.jit.regions.formation import OPERANDS
 from node.jit.regions.shape import PAGE
-from node.jitted import new_record, peek64
+from node.jitted import new_record
 
 _LONGEST = 15  # bytes of an instruction
 _OPERANDS_AT = OP.fields["disp"][1]  # type: ignore[index]
@@ -58,8 +58,9 @@ class GuestCode:
         self._need_fetch = FETCH_USER if mode & MODE_USER else FETCH_KERNEL
 
     def page(self, linear: int) -> int | None:
-        entry = peek64(self._machine.tlb + ((linear & M32) >> 12 << 3))
-        return entry & ~(PAGE - 1) if entry & self._need_fetch else None
+        at = linear & M32
+        entry = entry_of(self._machine, at)
+        return page_of(self._machine, entry, at) if entry & self._need_fetch else None
 
     def content(self, backing: int) -> bytes:
         return bytes(self._memory.view[backing : backing + PAGE])

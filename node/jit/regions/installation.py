@@ -102,7 +102,7 @@ class Installation:
         for place in range(data, at, 8):
             poke64(place, 0)
         for i, backing in enumerate(finished.pages):
-            poke64(data + 8 * i, backing)
+            poke64(data + 8 * i, self._machine.ram + backing)
         content = b"".join(bytes(OPERANDS_AT) + operands for operands in finished.translation.operations)
         for i in range(0, len(content), 8):
             poke64(at + i, int.from_bytes(content[i : i + 8], "little", signed=True))

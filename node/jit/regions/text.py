@@ -2,7 +2,7 @@
 
     tailcc void limosa_region(cpu, machine, op, left)      entered like a handler, from the block's first Op
 
-The Op's `link` is the address of the region's data: the backing offsets of its pages, links to the Ops behind its
+The Op's `link` is the address of the region's data: where this process has its pages, links to the Ops behind its
 exits, then the Ops that its helpers are handed. Exactness: a block is entered only if the budget covers all of it, and
 a fault, or anything else that sets `m.leave`, goes out at its instruction with the state and the count of that
 instruction. What leaves anywhere else goes on at c.eip by way of the dispatcher; so does an instruction that needs a
@@ -15,7 +15,7 @@ from functools import cache
 
 from node.ia32.encodings import Handler, tables
 from node.ia32.state import CPU, CS, DS, ES, M32, MACHINE, MODE_FLAT, MODE_USER, OP, OP_BYTES, SS
-from node.ia32.tlb import FETCH_KERNEL, FETCH_USER, READ_KERNEL, READ_USER, WRITE_KERNEL, WRITE_USER
+from node.ia32.tlb import FETCH_KERNEL, FETCH_USER, FLAGS, READ_KERNEL, READ_USER, WRITE_KERNEL, WRITE_USER
 from node.jit.dispatch import GO_ON, GO_ON_LINKED, SETTLE_AT
 from node.jit.hot_fields import CHANGEABLE, FLEETING, HOT
 from node.jit.record_copies import HELPERS, NARROW_RANGE_TEXT, REAL, START_AGAIN, fetch_text, write_back_text
@@ -248,19 +248,27 @@ class RegionText:
         if page < 0 or page == from_page:
             out.add(f"  br label %{label}")
             return
-        linear = out.value(f"add i64 {out.load('c', 'eip')}, {out.load('c', 'base', CS)}")
-        shifted = out.value(f"lshr i64 {linear}, 9")
-        slot = out.value(f"and i64 {shifted}, {(M32 >> 12) << 3}")
-        address = out.value(f"add i64 {out.load('m', 'tlb')}, {slot}")
-        place = out.value(f"inttoptr i64 {address} to ptr")
+        out.branch(self._is_mapped(at, page), label, "go_on", OFTEN)
+
+    def _is_mapped(self, at: int, page: int) -> str:
+        """Whether code may be fetched at c.eip, the address `at`, and lies on the region's `page`: then the place that
+        the TLB tells is the expected one but for the entry's flags, which are all that remains of the difference."""
+        out = self._out
+        total = out.value(f"add i64 {out.load('c', 'eip')}, {out.load('c', 'base', CS)}")
+        linear = out.value(f"and i64 {total}, {M32}")
+        number = out.value(f"lshr i64 {linear}, 12")
+        table = out.value(f"inttoptr i64 {out.load('m', 'tlb')} to ptr")
+        place = out.value(f"getelementptr i64, ptr {table}, i64 {number}")
         entry = out.value(f"load i64, ptr {place}, align 8")
-        permitted = out.value(f"and i64 {entry}, {out.load('m', 'need_fetch')}")
-        allowed = out.value(f"icmp ne i64 {permitted}, 0")
+        with_flags = out.value(f"add i64 {entry}, {linear}")
         expected = out.value(f"getelementptr i64, ptr %data, i64 {page}")
-        backing = out.value(f"load i64, ptr {expected}, align 8")
-        there = out.value(f"and i64 {entry}, -4096")
-        same = out.value(f"icmp eq i64 {there}, {backing}")
-        out.branch(out.value(f"and i1 {allowed}, {same}"), label, "go_on", OFTEN)
+        start = out.value(f"load i64, ptr {expected}, align 8")
+        on_page = out.value(f"sub i64 {with_flags}, {start}")
+        beyond = out.value(f"sub i64 {on_page}, {(self._shape.start + at) % PAGE}")
+        needed = out.load("m", "need_fetch")
+        looked_at = out.value(f"or i64 {needed}, {~FLAGS}")
+        told = out.value(f"and i64 {beyond}, {looked_at}")
+        return out.value(f"icmp eq i64 {told}, {needed}")
 
     def _is_near(self, block: Block, at: int) -> bool:
         """Whether an address lies on the block's own page: then what was found there once stays so, like the links of

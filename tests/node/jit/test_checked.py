@@ -20,17 +20,24 @@ pytestmark = [pytest.mark.checked, pytest.mark.slow, pytest.mark.timeout(900)]
 GUEST = """
 import sys
 from random import Random
+from node.ia32.tlb import entry_of, install
 from tests.support.engine import engine_named
 from tests.support.hostile import CODE, hostile_machine
 
 engine, code, field, change = sys.argv[1], bytes.fromhex(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+mapped = int(sys.argv[5])
 machine = hostile_machine(Random(1), engine_named(engine))
 machine.memory.write(CODE, code)
 machine.run_until(200)
 assert machine.instructions == 200, machine.instructions
 record = machine.processor.machine
-setattr(record, field, getattr(record, field) + change)
-print(record.ram, getattr(record, field), flush=True)
+if field == "entry":
+    install(record, mapped, entry_of(record, mapped) + change)
+    print(record.ram, change, flush=True)
+else:
+    setattr(record, field, getattr(record, field) + change)
+    machine.processor.engine.flush_all()
+    print(record.ram, getattr(record, field), flush=True)
 machine.run_until(400)
 """
 LAST, BEYOND = MEMORY_BYTES - 4, 0x9000_0000
@@ -59,9 +66,9 @@ class End:
 
 
 def end_of(engine: str, code: bytes, field: str, change: int) -> End:
-    """After 200 instructions a number in the Machine record goes wrong."""
+    """After 200 instructions a number in the Machine record goes wrong, or the TLB's `entry` of the last page."""
     child = subprocess.run(
-        [sys.executable, "-c", GUEST, f"checked {engine}", code.hex(), field, str(change)],
+        [sys.executable, "-c", GUEST, f"checked {engine}", code.hex(), field, str(change), str(LAST)],
         capture_output=True,
         text=True,
         timeout=300,
@@ -83,6 +90,13 @@ def test_a_load_from_outside_of_guest_memory_ends_the_process(engine: str, at: i
     end = end_of(engine, load(at), field, change)
     assert end.status == -signal.SIGILL, end.errors
     assert "checked interpreter: 4 bytes at 0x" in end.errors and end.address == end.ram + at
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_load_by_a_wild_entry_of_the_tlb_ends_the_process(engine: str) -> None:
+    end = end_of(engine, load(LAST), "entry", FAR)
+    assert end.status == -signal.SIGILL, end.errors
+    assert "checked interpreter: 4 bytes at 0x" in end.errors and end.address == end.ram + LAST + FAR
 
 
 @pytest.mark.parametrize("engine", ENGINES)
