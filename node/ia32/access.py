@@ -32,12 +32,14 @@ from node.ia32.tlb import (
     READ_USER,
     WRITE_KERNEL,
     WRITE_USER,
+    entry_at,
     entry_of,
     entry_to,
     host_of,
     install,
     is_on_one_page,
     page_of,
+    place_of,
 )
 from node.jitted import inlined, jitted, peek8, peek16, peek32, poke8, poke16, poke32, slow_path
 
@@ -48,27 +50,33 @@ FAULTED = -1
 @inlined
 def load(c: Cpu, m: Machine, linear: int, size: int) -> int:
     """`size` (1, 2, 4) bytes at the present privilege level; 0 with m.fault set if that is not allowed."""
-    entry = entry_of(m, linear)
-    if entry & m.need_read and is_on_one_page(linear, size):
-        return peek(host_of(entry, linear), size)
+    place = place_of(linear)
+    if is_on_one_page(place, size):
+        entry = entry_at(m, place)
+        if entry & m.need_read:
+            return peek(host_of(entry, linear), size)
     return load_slow(c, m, linear, size, c.cpl == 3)
 
 
 @inlined
 def store(c: Cpu, m: Machine, linear: int, size: int, value: int) -> None:
-    entry = entry_of(m, linear)
-    if entry & m.need_write and is_on_one_page(linear, size):
-        poke(host_of(entry, linear), size, value)
-    else:
-        store_slow(c, m, linear, size, value, c.cpl == 3)
+    place = place_of(linear)
+    if is_on_one_page(place, size):
+        entry = entry_at(m, place)
+        if entry & m.need_write:
+            poke(host_of(entry, linear), size, value)
+            return
+    store_slow(c, m, linear, size, value, c.cpl == 3)
 
 
 @inlined
 def load_to_change(c: Cpu, m: Machine, linear: int, size: int) -> int:
     """A load by an instruction that will store there: it faults as the store would (SDM 3A 4.7, the W/R flag)."""
-    entry = entry_of(m, linear)
-    if entry & m.need_write and is_on_one_page(linear, size):
-        return peek(host_of(entry, linear), size)
+    place = place_of(linear)
+    if is_on_one_page(place, size):
+        entry = entry_at(m, place)
+        if entry & m.need_write:
+            return peek(host_of(entry, linear), size)
     return load_to_change_slow(c, m, linear, size)
 
 
@@ -76,20 +84,24 @@ def load_to_change(c: Cpu, m: Machine, linear: int, size: int) -> int:
 def load_system(c: Cpu, m: Machine, linear: int, size: int) -> int:
     """A load by the processor itself (descriptors, TSS, IDT): supervisor rights whatever the CPL."""
     at = linear & M32
-    entry = entry_of(m, at)
-    if entry & READ_KERNEL and m.need_read and is_on_one_page(at, size):
-        return peek(host_of(entry, at), size)
+    place = place_of(at)
+    if is_on_one_page(place, size):
+        entry = entry_at(m, place)
+        if entry & READ_KERNEL and m.need_read:
+            return peek(host_of(entry, at), size)
     return load_slow(c, m, at, size, False)
 
 
 @jitted
 def store_system(c: Cpu, m: Machine, linear: int, size: int, value: int) -> None:
     at = linear & M32
-    entry = entry_of(m, at)
-    if entry & WRITE_KERNEL and m.need_write and is_on_one_page(at, size):
-        poke(host_of(entry, at), size, value)
-    else:
-        store_slow(c, m, at, size, value, False)
+    place = place_of(at)
+    if is_on_one_page(place, size):
+        entry = entry_at(m, place)
+        if entry & WRITE_KERNEL and m.need_write:
+            poke(host_of(entry, at), size, value)
+            return
+    store_slow(c, m, at, size, value, False)
 
 
 @inlined
@@ -164,7 +176,7 @@ def load_slow(c: Cpu, m: Machine, linear: int, size: int, user: int) -> int:
         if m.fault:
             return 0
     offset = linear & 0xFFF
-    if not is_on_one_page(linear, size):
+    if not is_on_one_page(place_of(linear), size):
         return _load_across(c, m, linear, size, user)
     backing = locate(c, m, linear, READ, user)
     if m.need_read == 0 and backing != FAULTED:
@@ -214,7 +226,7 @@ def store_slow(c: Cpu, m: Machine, linear: int, size: int, value: int, user: int
         if m.fault:
             return
     offset = linear & 0xFFF
-    if not is_on_one_page(linear, size):
+    if not is_on_one_page(place_of(linear), size):
         _store_across(c, m, linear, size, value, user)
         return
     backing = locate(c, m, linear, WRITE, user)
@@ -255,7 +267,7 @@ def probe(c: Cpu, m: Machine, linear: int, size: int, write: int) -> None:
     """Raise the fault that an access would raise, without making it."""
     user = c.cpl == 3
     access = WRITE if write else READ
-    if locate(c, m, linear, access, user) != FAULTED and not is_on_one_page(linear, size):
+    if locate(c, m, linear, access, user) != FAULTED and not is_on_one_page(place_of(linear), size):
         locate(c, m, (linear + size - 1) & 0xFFFF_F000, access, user)
 
 

@@ -14,11 +14,35 @@ CR3/CR0/CR4/EFER writes and INVLPG here, `protect_all` at the start of a migrati
 """
 
 from node.ia32.state import CR4_PGE, Cpu, Machine
-from node.jitted import inlined, jitted, peek32, peek64, poke32, poke64
+from node.jitted import inlined, jitted, peek32, peek64, poke32, poke64, primitive
 
 READ_KERNEL, WRITE_KERNEL, READ_USER, WRITE_USER, FETCH_KERNEL, FETCH_USER, GLOBAL = 1, 2, 4, 8, 16, 32, 64
 FLAGS = 0xFFF  # bits of an entry that are none of the difference
+PAGE_NUMBER = 0xF_FFFF
 FILLED_CAPACITY = 1 << 16
+
+
+@primitive(
+    arguments=("i64",),
+    result="i64",
+    llvm="%n = trunc i64 %0 to i32\n%t = call i32 @llvm.fshr.i32(i32 %n, i32 %n, i32 12)\n"
+    "%w = zext i32 %t to i64\nret i64 %w",
+)
+def place_of(linear: int) -> int:
+    """A linear address turned by 12 bits, its offset above its page's number: one step to answer both how far up the
+    page it is and where the page's entry is."""
+    return linear >> 12 | (linear & 0xFFF) << 20
+
+
+@inlined
+def is_on_one_page(place: int, size: int) -> bool:
+    """Whether `size` bytes from there have one entry."""
+    return place <= ((4096 - size) << 20 | PAGE_NUMBER)
+
+
+@inlined
+def entry_at(m: Machine, place: int) -> int:
+    return peek64(m.tlb + ((place & PAGE_NUMBER) << 3))
 
 
 @inlined
@@ -30,12 +54,6 @@ def entry_of(m: Machine, linear: int) -> int:
 def host_of(entry: int, linear: int) -> int:
     """Where this process has the byte at `linear`, an address on the entry's page."""
     return (entry & ~FLAGS) + linear
-
-
-@inlined
-def is_on_one_page(linear: int, size: int) -> bool:
-    """Whether `size` bytes from there have one entry."""
-    return (linear & 0xFFF) <= 4096 - size
 
 
 @inlined

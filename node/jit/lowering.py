@@ -97,7 +97,7 @@ def primitive_symbol(function: Callable[..., Any], primitive: Primitive) -> str:
 
 def primitive_definitions(checks: Checks) -> str:
     """LLVM text that defines every primitive with a body."""
-    parts = ["declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)"]
+    parts = ["declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)", "declare i32 @llvm.fshr.i32(i32, i32, i32)"]
     for name in ("NRT_incref", "NRT_decref"):  # numba counts references to array fields of records: there are none
         parts.append(f"define void @{name}(ptr %0) alwaysinline nounwind {{\n  ret void\n}}")
     for function, primitive in PRIMITIVES.items():

@@ -44,7 +44,7 @@ from node.ia32.state import (
     Machine,
     Op,
 )
-from node.ia32.tlb import entry_of, host_of, is_on_one_page
+from node.ia32.tlb import entry_at, host_of, is_on_one_page, place_of
 from node.jitted import inlined, jitted
 
 MMX, XMM = 0, 1  # banks of registers
@@ -158,14 +158,16 @@ def _fetch_wide(c: Cpu, m: Machine, e: Op, size: int, alignment: int) -> None:
         check_operand(c, m, seg, offset, size, alignment, 0)
         if m.fault:
             return
-    entry = entry_of(m, linear)
-    if entry & m.need_read and is_on_one_page(linear, size) and linear & alignment == 0:
-        if size == 8:
-            operand_from_8(m, host_of(entry, linear))
-        else:
-            operand_from_16(m, host_of(entry, linear))
-    else:
-        fetch_slow(c, m, linear, size, alignment)
+    place = place_of(linear)
+    if is_on_one_page(place, size) and linear & alignment == 0:
+        entry = entry_at(m, place)
+        if entry & m.need_read:
+            if size == 8:
+                operand_from_8(m, host_of(entry, linear))
+            else:
+                operand_from_16(m, host_of(entry, linear))
+            return
+    fetch_slow(c, m, linear, size, alignment)
 
 
 @jitted
@@ -199,14 +201,16 @@ def store_operand(c: Cpu, m: Machine, e: Op, size: int, alignment: int) -> None:
         check_operand(c, m, seg, offset, size, alignment, 1)
         if m.fault:
             return
-    entry = entry_of(m, linear)
-    if entry & m.need_write and is_on_one_page(linear, size) and linear & alignment == 0:
-        if size == 8:
-            operand_to_8(m, host_of(entry, linear))
-        else:
-            operand_to_16(m, host_of(entry, linear))
-    else:
-        store_operand_slow(c, m, linear, size, alignment)
+    place = place_of(linear)
+    if is_on_one_page(place, size) and linear & alignment == 0:
+        entry = entry_at(m, place)
+        if entry & m.need_write:
+            if size == 8:
+                operand_to_8(m, host_of(entry, linear))
+            else:
+                operand_to_16(m, host_of(entry, linear))
+            return
+    store_operand_slow(c, m, linear, size, alignment)
 
 
 @jitted
@@ -217,7 +221,7 @@ def store_operand_slow(c: Cpu, m: Machine, linear: int, size: int, alignment: in
     check_alignment(c, m, linear, size)
     if m.fault:
         return
-    if not is_on_one_page(linear, size):
+    if not is_on_one_page(place_of(linear), size):
         probe(c, m, linear, size, 1)
     for i in range(size >> 2):
         if m.fault == 0:

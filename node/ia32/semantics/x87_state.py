@@ -18,7 +18,7 @@ from node.ia32.host_fpu import host_x87
 from node.ia32.operands import check_segment, offset_of
 from node.ia32.rows import Row
 from node.ia32.state import CPU, CR0_EM, CR0_NE, CR0_TS, CS, EXIT_TIME, M32, MF, NM, Cpu, Machine, Op
-from node.ia32.tlb import entry_of, host_of, is_on_one_page
+from node.ia32.tlb import entry_at, host_of, is_on_one_page, place_of
 from node.jitted import folding, inlined, jitted, peek16, peek32, peek64, poke16, poke32, poke64
 
 # Status word
@@ -234,7 +234,7 @@ def fetch_bytes(c: Cpu, m: Machine, linear: int, size: int, target: int) -> None
 @jitted
 def deliver_bytes(c: Cpu, m: Machine, linear: int, size: int, source: int) -> None:
     """Copy to guest memory all or nothing."""
-    if not is_on_one_page(linear, size):
+    if not is_on_one_page(place_of(linear), size):
         probe(c, m, linear, size, 1)
     at = 0
     while size - at >= 4 and m.fault == 0:
@@ -250,9 +250,11 @@ def fetched(c: Cpu, m: Machine, e: Op, size: int) -> int:
     linear = operand_linear(c, m, e, size, 0)
     if m.fault:
         return 0
-    entry = entry_of(m, linear)
-    if entry & m.need_read and is_on_one_page(linear, size):
-        return host_of(entry, linear)
+    place = place_of(linear)
+    if is_on_one_page(place, size):
+        entry = entry_at(m, place)
+        if entry & m.need_read:
+            return host_of(entry, linear)
     _fetch_slow(c, m, linear, size)
     return buffer(m) if m.fault == 0 else 0
 
@@ -263,11 +265,13 @@ def deliver(c: Cpu, m: Machine, e: Op, size: int, source: int) -> int:
     linear = operand_linear(c, m, e, size, 1)
     if m.fault:
         return 0
-    entry = entry_of(m, linear)
-    if entry & m.need_write and is_on_one_page(linear, size):
-        _copy_part(host_of(entry, linear), source, size)
-    else:
-        _deliver_slow(c, m, linear, size, source)
+    place = place_of(linear)
+    if is_on_one_page(place, size):
+        entry = entry_at(m, place)
+        if entry & m.need_write:
+            _copy_part(host_of(entry, linear), source, size)
+            return 1
+    _deliver_slow(c, m, linear, size, source)
     return 1 if m.fault == 0 else 0
 
 
