@@ -1,4 +1,4 @@
-"""Guest-physical memory: one memfd mapping, RAM first and ROM behind it, with a dirty byte and a code byte a page.
+"""Guest-physical memory: one mapping, RAM first and ROM behind it, with a dirty byte and a code byte a page.
 
     offset 0                     ram_bytes            ram_bytes + rom_bytes
     |  RAM, gpa = offset         |  ROM (its gpa is the address map's business)  |
@@ -15,7 +15,6 @@ Knows nothing of CPUs, time or migration.
 """
 
 import contextlib
-import errno
 import mmap
 import os
 
@@ -23,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 PAGE = 4096
+HERE = np.uint64(0b11 << 62)  # in an entry of Linux's pagemap: the page is in memory, or swapped out
 
 Bytes = npt.NDArray[np.uint8]
 PageNumbers = npt.NDArray[np.int64]
@@ -41,9 +41,9 @@ class GuestMemory:
         self.ram_bytes = ram_bytes
         self.rom_bytes = -(-len(rom) // PAGE) * PAGE
         size = self.ram_bytes + self.rom_bytes
-        self._fd = os.memfd_create("limosa-guest", os.MFD_CLOEXEC)
-        os.ftruncate(self._fd, size)
-        self._map = mmap.mmap(self._fd, size)
+        self._map = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        with contextlib.suppress(OSError):  # a host that has no large pages does with small ones
+            self._map.madvise(mmap.MADV_HUGEPAGE)
         self.view = memoryview(self._map)
         self.bytes: Bytes = np.frombuffer(self._map, dtype=np.uint8)
         self.pages = size // PAGE
@@ -83,23 +83,16 @@ class GuestMemory:
         self.dirty[:] = 0
 
     def touched(self, first: int, count: int) -> npt.NDArray[np.bool_]:
-        """Which of the backing pages [first, first + count) the host has ever given memory to. The others read as
-        zeros, and looking at them would cost a page of host memory and a page fault each."""
-        found = np.zeros(count, np.bool_)
-        at, end = first * PAGE, (first + count) * PAGE
-        while at < end:
-            try:
-                data = os.lseek(self._fd, at, os.SEEK_DATA)
-            except OSError as error:
-                if error.errno == errno.ENXIO:  # nothing but holes from here on
-                    break
-                raise
-            if data >= end:
-                break
-            hole = min(os.lseek(self._fd, data, os.SEEK_HOLE), end)
-            found[data // PAGE - first : -(-hole // PAGE) - first] = True
-            at = hole
-        return found
+        """Which of the backing pages [first, first + count) the host may have given memory to. The others read as
+        zeros, and looking at them would cost a page fault each. A host that does not tell (proc(5), pagemap) may have
+        given all."""
+        first_entry = self.bytes.ctypes.data // PAGE + first
+        try:
+            with open("/proc/self/pagemap", "rb", buffering=0) as pagemap:
+                entries = np.frombuffer(os.pread(pagemap.fileno(), 8 * count, 8 * first_entry), np.uint64)
+        except OSError:
+            entries = np.zeros(0, np.uint64)
+        return np.asarray(entries & HERE != 0) if len(entries) == count else np.ones(count, np.bool_)
 
     def close(self) -> None:
         """Release the mapping; every view handed out must be gone."""
@@ -107,7 +100,6 @@ class GuestMemory:
         self.view.release()
         with contextlib.suppress(BufferError):  # somebody still holds a view: the mapping goes when the last one does
             self._map.close()
-        os.close(self._fd)
 
     def _check(self, offset: int, length: int) -> None:
         if offset < 0 or length < 0 or offset + length > self.ram_bytes + self.rom_bytes:
