@@ -4,6 +4,7 @@ The only file of a node in which hosting meets emulation. It is also where guest
 handed the host's monotonic clock here, and nothing below reads one.
 """
 
+import ctypes
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from node.vmm.thread import MachineThread
 from protos.common_pb2 import VmSpec
 
 SWITCH_S = 0.001  # the guest's thread, coming back from native code, waits no longer for the translator's
+CLOCK_GETTIME = ctypes.cast(ctypes.CDLL(None).clock_gettime, ctypes.c_void_p).value or 0
 REHEARSAL_BYTES = 8 << 20
 REHEARSAL_INSTRUCTIONS = 10_000
 VIRTUAL_EPOCH_UNIX_NS = 1_767_225_600 * 1_000_000_000  # 2026-01-01: what the RTC shows when a virtual clock begins
@@ -73,7 +75,13 @@ class NativeMachinery:
         )
         rom = boot.rom if isinstance(boot, BiosFiles) else b""
         try:
-            machine = Machine(config, engine=self._engine, monotonic_ns=time.monotonic_ns, rom=rom)
+            machine = Machine(
+                config,
+                engine=self._engine,
+                monotonic_ns=time.monotonic_ns,
+                host_clock=CLOCK_GETTIME,
+                rom=rom,
+            )
             if boot is not None and not incoming:
                 machine.enter(load(machine.memory, boot))
         except (MachineError, BootError) as error:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from node.ia32 import apic_interrupts, exceptions, flags, interpreter, segments, tlb
+from node.ia32 import apic_interrupts, exceptions, flags, interpreter, segments, slices, tlb
 from node.ia32.blocks import (
     BLOCK_BYTES,
     BLOCKS_CAPACITY,
@@ -43,6 +43,7 @@ class Engine(Protocol):
 
 class BoundEngine(Protocol):
     def run(self) -> None: ...
+    def run_slices(self) -> None: ...
     def deliver_interrupt(self, vector: int) -> None: ...
     def refresh(self) -> None: ...
     def materialise(self) -> None: ...
@@ -69,6 +70,9 @@ class _BoundPlain:
 
     def run(self) -> None:
         interpreter.run(self._c, self._m)
+
+    def run_slices(self) -> None:
+        slices.run_slices(self._c, self._m)
 
     def deliver_interrupt(self, vector: int) -> None:
         exceptions.deliver_interrupt(self._c, self._m, vector)
@@ -207,6 +211,13 @@ class Processor:
         """Execute at most `budget` instructions; returns the exit reason (EXIT_NONE: the budget is spent)."""
         self.machine.left = budget
         self.engine.run()
+        return int(self.machine.exit)
+
+    def run_slices(self, budget: int) -> int:
+        """Execute slices, the first of at most `budget` instructions, by `machine.host_clock`; the exit reason of the
+        last."""
+        self.machine.left = budget
+        self.engine.run_slices()
         return int(self.machine.exit)
 
     def drop_derived(self) -> None:

@@ -244,6 +244,16 @@ class Machine:
     timer_start: I64  # tick from which on it falls, from timer_count
     timer_count: I64
     timer_half: I64  # 1: the low byte has been read
+    host_clock: I64  # address of a function like clock_gettime(2) (slices.py); 0: slices end at the host
+    host_epoch: I64  # the host's time when guest time was 0, had nothing ever held the guest (real_time.py)
+    told: I64  # guest time that was last told, and the instructions that had been executed then
+    told_at: I64
+    idle: I64  # 1: the guest waits, so that all of the host's time is its own
+    sliced: I64  # guest time and instructions when a budget was last asked for
+    sliced_at: I64
+    devices_due: I64  # guest time at which the host has something to do
+    ferr: I64  # FERR# as the host knows it
+    wanted: I64  # 1: somebody wants the machine when this slice has ended
 
 
 # Machine.mode: CS, DS, ES and SS span all 4 GiB from 0 with 32-bit stack and pass every check; CPL is 3; CS is a 32-bit

@@ -6,7 +6,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from node.ia32 import exceptions, flags, interpreter, segments, tlb
+from node.ia32 import exceptions, flags, interpreter, segments, slices, tlb
 from node.ia32.blocks import FIRST_HANDLER, forget_all, heat, lookup, note
 from node.ia32.decode import decode
 from node.ia32.encodings import tables
@@ -25,6 +25,7 @@ from node.jit.target import target_machine
 # Functions that Python calls, by name: (function, argument kinds, result)
 ENTRY_POINTS: dict[str, tuple[Callable[..., Any], tuple[str, ...], str]] = {
     "run": (interpreter.run, ("cpu", "machine"), "void"),
+    "run_slices": (slices.run_slices, ("cpu", "machine"), "void"),
     "deliver_interrupt": (exceptions.deliver_interrupt, ("cpu", "machine", "i64"), "void"),
     "refresh": (segments.refresh, ("cpu", "machine"), "void"),
     "materialise": (flags.materialise, ("cpu",), "void"),

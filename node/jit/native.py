@@ -203,6 +203,7 @@ class _BoundNative:
         two, one = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64), ctypes.CFUNCTYPE(None, ctypes.c_int64)
         three = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
         self._run, self._refresh = two(engine.address("run")), two(engine.address("refresh"))
+        self._run_slices = two(engine.address("run_slices"))
         self._materialise = one(engine.address("materialise"))
         self._flush, self._protect, self._forget = (
             one(engine.address(n)) for n in ("flush_all", "protect_all", "forget_all")
@@ -216,6 +217,11 @@ class _BoundNative:
             self._run(self._cpu, self._machine)
         else:
             self._run_translating(self._translator)
+
+    def run_slices(self) -> None:
+        if self._translator is not None:
+            self._translator.between_stretches()
+        self._run_slices(self._cpu, self._machine)
 
     def _run_translating(self, translator: Translator) -> None:
         """The same in stretches, between which translations are ordered and installed."""

@@ -12,15 +12,13 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from node.ia32.real_time import guest_time, slice_budget, tell
+from node.ia32.state import Machine
 from node.jitted import I64, new_record, record_dtype
 
 SECOND = 1_000_000_000
 VIRTUAL_NS_PER_INSTRUCTION = 10  # 100 M instructions a second of guest time
 VIRTUAL_SLICE = 1_000_000  # instructions between looks for somebody who wants the machine
-REAL_SLICE_NS = 1_000_000  # host time between looks at the host's clock, as far as it can be foreseen
-SLOWEST, FASTEST = 0.05, 4.0  # instructions a nanosecond that are foreseen
-SLOWEST_NS, LONGEST_STEP_NS, EXIT_NS = 20, 1_000_000, 50_000  # of an instruction, a slice, an exit: what is no stall
-CATCH_UP_SHIFT = 5
 
 
 class ClockState:
@@ -46,7 +44,7 @@ class Clock(Protocol):
         """The same for the guest, or a device that acts on it: later it is never told less."""
         ...
 
-    def budget(self, now: int, deadline: int | None, instructions: int) -> int:
+    def budget(self, now: int, deadline: int, instructions: int) -> int:
         """How many instructions may run before the devices must be looked at again (at least 1), when so many have
         been executed."""
         ...
@@ -77,9 +75,7 @@ class VirtualClock:
 
     tell = now
 
-    def budget(self, now: int, deadline: int | None, instructions: int) -> int:
-        if deadline is None:
-            return VIRTUAL_SLICE
+    def budget(self, now: int, deadline: int, instructions: int) -> int:
         return max(1, min(VIRTUAL_SLICE, -(-(deadline - now) // VIRTUAL_NS_PER_INSTRUCTION)))
 
     def idle_until(self, deadline: int, instructions: int) -> int:
@@ -95,66 +91,51 @@ class VirtualClock:
 
 
 class RealClock:
-    """A host that did not let the guest run for a while is caught up with in small steps: whoever measures one timer by
-    another, as kernels do when they start, would otherwise find the stall in one of them. An idle or held guest
-    measures nothing, and is given all of the time at once."""
+    """What the host's time is to the guest, `real_time.py` says. An idle or held guest measures nothing, and is given
+    all of the time at once."""
 
     tsc_per_instruction = 1 << (
         TSC_FRACTION - 4
     )  # a sixteenth of a tick: slower than any host executes, so TSC only lags
     exact = False
 
-    def __init__(self, monotonic_ns: Callable[[], int]) -> None:
+    def __init__(self, monotonic_ns: Callable[[], int], machine: Machine) -> None:
         self.array, self._state = new_record(CLOCK)
-        self._monotonic_ns = monotonic_ns
-        self._since: int | None = None  # host time at release; None while held
-        self._before = (0, 0)  # guest time and instructions when a budget was last asked for
-        self._told = self._told_at = 0  # guest time that was last told, and the instruction count then
-        self._idle = False
+        self._monotonic_ns, self._m = monotonic_ns, machine
+        self._held = True
 
     def now(self, instructions: int) -> int:
-        if self._since is None:
+        if self._held:
             return int(self._state.now_ns)
-        behind = self._passed(self._since) - self._told
-        if not self._idle:
-            own = min((instructions - self._told_at) * SLOWEST_NS, LONGEST_STEP_NS) + EXIT_NS
-            behind = min(behind, max(own, behind >> CATCH_UP_SHIFT))
-        return self._told + behind
+        return guest_time(self._m, self._monotonic_ns(), instructions)
 
     def tell(self, instructions: int) -> int:
-        self._told, self._told_at, self._idle = self.now(instructions), instructions, False
-        return self._told
+        if self._held:
+            return int(self._state.now_ns)
+        return tell(self._m, self._monotonic_ns(), instructions)
 
-    def _passed(self, since: int) -> int:
-        """All of guest time, the stalls included."""
-        return int(self._state.now_ns) + self._monotonic_ns() - since
-
-    def budget(self, now: int, deadline: int | None, instructions: int) -> int:
-        """Foresees the speed of the slice before: hot code runs a hundred times as fast as what faults all the time.
-        A timer is late by its last slice at most."""
-        (then, executed), self._before = self._before, (now, instructions)
-        speed = min(FASTEST, max(SLOWEST, (instructions - executed) / max(1, now - then)))
-        time = REAL_SLICE_NS if deadline is None else min(REAL_SLICE_NS, deadline - now)
-        return max(1_000, int(time * speed))
+    def budget(self, now: int, deadline: int, instructions: int) -> int:
+        return slice_budget(self._m, now, deadline, instructions)
 
     def idle_until(self, deadline: int, instructions: int) -> int:
-        self._idle = True
+        self._m.idle = 1
         wait_ns = max(0, deadline - self.tell(instructions))
-        self._idle = wait_ns > 0
+        self._m.idle = 1 if wait_ns else 0
         return wait_ns
 
     def hold(self, instructions: int) -> None:
-        self._idle = True
+        self._m.idle = 1
         self._state.now_ns = self.now(instructions)
-        self._since = None
+        self._held = True
 
     def release(self, instructions: int) -> None:
-        if self._since is None:
-            self._since = self._monotonic_ns()
-            self._told, self._told_at, self._idle = int(self._state.now_ns), instructions, False
+        if self._held:
+            self._held = False
+            self._m.host_epoch = self._monotonic_ns() - self._state.now_ns
+            self._m.told, self._m.told_at, self._m.idle = int(self._state.now_ns), instructions, 0
 
 
-def clock_named(name: str, monotonic_ns: Callable[[], int]) -> Clock:
-    """ "real" or "virtual"; KeyError for anything else."""
-    clocks: dict[str, Callable[[], Clock]] = {"real": lambda: RealClock(monotonic_ns), "virtual": VirtualClock}
+def clock_named(name: str, monotonic_ns: Callable[[], int], machine: Machine) -> Clock:
+    """ "real", which keeps what it is doing in `machine`, or "virtual"; KeyError for anything else."""
+    clocks: dict[str, Callable[[], Clock]] = {"real": lambda: RealClock(monotonic_ns, machine), "virtual": VirtualClock}
     return clocks[name]()

@@ -21,8 +21,8 @@ from node.ia32 import reset as ia32_reset
 from node.ia32.apic_registers import NEVER, version_of
 from node.ia32.models import DEFAULT, MODELS
 from node.ia32.processor import Engine, Processor
+from node.ia32.semantics.x87_state import ferr
 from node.ia32.state import (
-    CR0_NE,
     EAX,
     EBX,
     ESI,
@@ -50,7 +50,6 @@ MIB = 1 << 20
 MEMORY_BYTES_MIN, MEMORY_BYTES_MAX = 1 * MIB, 3072 * MIB
 EXITS_A_STRETCH = 256  # so that whoever waits for the machine need not wait long
 LINT0 = 0  # the local APIC's pin to which the PIC's INTR leads
-FSW_ES = 0x80  # x87 status word: an unmasked exception is pending
 A20_OPEN, A20_CLOSED = M32, 0xFFEF_FFFF
 
 
@@ -105,20 +104,29 @@ class Machine:
     """One machine. Not thread-safe: `thread.MachineThread` decides who may touch it when."""
 
     def __init__(
-        self, config: MachineConfig, *, engine: Engine, monotonic_ns: Callable[[], int], rom: bytes = b""
+        self,
+        config: MachineConfig,
+        *,
+        engine: Engine,
+        monotonic_ns: Callable[[], int],
+        host_clock: int = 0,
+        rom: bytes = b"",
     ) -> None:
+        """`host_clock`: address of a function like clock_gettime(2) that tells what `monotonic_ns` does, for native
+        code; 0: it is asked here, after each slice."""
         config.check()
         self.config = config
         self.memory = GuestMemory(config.memory_bytes, rom)
         self.console = ConsoleLog()
-        self.clock = clock_named(config.clock, monotonic_ns)
         self.mode = MODES[config.vmm]()
         self.processor = Processor(self.memory, engine, MODELS[config.cpu])
+        self.clock = clock_named(config.clock, monotonic_ns, self.processor.machine)
+        self.processor.machine.host_clock = 0 if self.clock.exact else host_clock
         self.processor.machine.tsc_per_instruction = self.clock.tsc_per_instruction
         settings = PlatformConfig(config.memory_bytes, config.exit_port, config.wall_clock_unix_ns, bool(rom))
         self.platform = Platform(settings, self.memory, self.console.write, send=self._interrupt_message)
         self.exits: Counter[str] = Counter()
-        self.asked_for = False  # somebody wants the machine: end the stretch at the next exit
+        self._asked_for = False
         self._input = bytearray()
         ia32_reset.reset(self.processor.cpu, self.processor.machine)
         self._follow_a20()
@@ -149,6 +157,15 @@ class Machine:
     def hold(self) -> None:
         self.clock.hold(self.instructions)
 
+    def ask(self) -> None:
+        """Somebody wants the machine: end the stretch at the next exit. Callable while the guest executes."""
+        self._asked_for = True
+        self.processor.machine.wanted = 1
+
+    def answer(self) -> None:
+        """Nobody does any longer."""
+        self._asked_for = False
+
     def serial_input(self, data: bytes) -> None:
         """Bytes for COM1; what the UART's queue cannot take yet waits here for the next stretch."""
         self._input += data
@@ -161,7 +178,7 @@ class Machine:
                 del self._input[: self.platform.serial_input(bytes(self._input), now)]
             self._tick(now)
             outcome = self._serve(self._run(now))
-            if outcome is not None or self.asked_for:
+            if outcome is not None or self._asked_for:
                 return outcome
         return None
 
@@ -182,12 +199,13 @@ class Machine:
         if now >= c.apic_due:
             apic_timer.expire(c, self.processor.machine, now)
 
-    def _deadline(self) -> int | None:
+    def _deadline(self) -> int:
         """The earliest guest time at which `_tick` has something to do."""
-        devices, own = self.platform.deadline(), int(self.processor.cpu.apic_due)
-        if own == NEVER:
-            return devices
-        return own if devices is None else min(devices, own)
+        return min(self._devices_due(), int(self.processor.cpu.apic_due))
+
+    def _devices_due(self) -> int:
+        due = self.platform.deadline()
+        return NEVER if due is None else due
 
     def _interrupt_message(self, message: Message) -> bool:
         c, m = self.processor.cpu, self.processor.machine
@@ -198,7 +216,8 @@ class Machine:
     def _run(self, now: int, most: int = 1 << 40) -> int:
         """Native code up to the next deadline; returns the exit reason."""
         m = self.processor.machine
-        self.platform.ferr(bool(self.processor.cpu.fsw & FSW_ES and not self.processor.cpu.cr0 & CR0_NE))
+        m.ferr = ferr(self.processor.cpu)
+        self.platform.ferr(bool(m.ferr))
         intr = 1 if self.platform.intr else 0
         if self.processor.cpu.apic_pins & 1 != intr:
             apic_interrupts.drive(self.processor.cpu, m, LINT0, intr)
@@ -206,9 +225,19 @@ class Machine:
         m.tsc_now = now
         budget = self.clock.budget(now, self._deadline(), self.instructions)
         self.mode.lend_ports(self.processor, self.platform, exact=self.clock.exact)
-        exit_reason = self.processor.run(min(most, budget))
+        exit_reason = self._execute(min(most, budget))
         self.mode.collect_ports(self.processor, self.platform)
         return exit_reason
+
+    def _execute(self, budget: int) -> int:
+        m = self.processor.machine
+        if m.host_clock == 0:
+            return self.processor.run(budget)
+        m.devices_due = self._devices_due()
+        m.wanted = 0
+        if self._asked_for:  # looked at afterwards, so that nobody is missed who asks at this moment
+            m.wanted = 1
+        return self.processor.run_slices(budget)
 
     def _serve(self, exit_reason: int) -> Stopped | Idle | None:
         self.exits[EXIT_NAMES[exit_reason]] += 1
@@ -267,7 +296,7 @@ class Machine:
         if not self.processor.cpu.flags & IF:
             return Stopped("halted", "the guest halted with interrupts disabled: it is switched off")
         deadline = self._deadline()
-        if deadline is None:
+        if deadline == NEVER:
             return Idle(1_000_000_000)
         wait_ns = self.clock.idle_until(deadline, self.instructions)
         return Idle(wait_ns) if wait_ns else None

@@ -2,9 +2,8 @@
 
     state: held --resume--> running --pause--> held ; stop ends the thread from either
 
-The guest executes only while nobody asks for the machine. `held()` waits for the present stretch to end (a
-millisecond or
-two), runs its body, and lets the guest go on.
+The guest executes only while nobody asks for the machine. `held()` waits for the present slice to end, runs its body,
+and lets the guest go on.
 """
 
 import threading
@@ -57,6 +56,7 @@ class MachineThread:
         """End the thread for good. Callable from any thread, also from `on_stopped`."""
         with self._condition:
             self._running, self._ended = False, True
+            self.machine.ask()
             self._condition.notify_all()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join()
@@ -75,7 +75,7 @@ class MachineThread:
 
     def _ask(self) -> None:
         """Wait until the guest does not execute; the condition is held."""
-        self.machine.asked_for = True
+        self.machine.ask()
         self._condition.notify_all()
         self._condition.wait_for(lambda: not self._executing)
 
@@ -103,7 +103,9 @@ class MachineThread:
         with self._condition:
             self._condition.wait_for(lambda: self._ended or (self._running and not self._asking))
             self._executing = not self._ended
-            self.machine.asked_for = self._on_first is not None  # the first stretch is a short one, to say that it runs
+            self.machine.answer()
+            if self._on_first is not None:  # the first stretch is a short one, to say that it runs
+                self.machine.ask()
             self._awake = False
             return self._executing
 

@@ -147,6 +147,12 @@ def remember_operand(c: Cpu, e: Op) -> None:
     c.fds = c.selector[int(e.seg) & 7]
 
 
+@jitted
+def ferr(c: Cpu) -> int:
+    """The pin FERR#: an unmasked exception is pending, and it is the board that shall tell of it (SDM 3A 2.5, NE)."""
+    return 1 if c.fsw & ES and c.cr0 & CR0_NE == 0 else 0
+
+
 @folding
 def set_status(c: Cpu, m: Machine, flags: int) -> None:
     """The status word: `flags`, with ES and B as flags and masks have them; the host must see each change of FERR#."""

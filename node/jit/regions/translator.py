@@ -178,7 +178,7 @@ class Translator:
                 name = shape.key()
                 translation = self._existing(name)
                 if translation is not None:
-                    self._finished.append(Finished(request.key, shape, pages, name, translation))
+                    self._hand_over(Finished(request.key, shape, pages, name, translation))
                     return
 
     def _make(self, request: Request) -> None:
@@ -194,7 +194,11 @@ class Translator:
             return
         if not self._settings.forced:
             self._catalogue.add(self._head(request), shape)
-        self._finished.append(Finished(request.key, shape, pages, name, translation))
+        self._hand_over(Finished(request.key, shape, pages, name, translation))
+
+    def _hand_over(self, finished: Finished) -> None:
+        self._finished.append(finished)
+        self._machine.wanted = 1
 
     def _code(self, request: Request, kind: type[GuestCode]) -> GuestCode:
         return kind(

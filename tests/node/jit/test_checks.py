@@ -1,5 +1,7 @@
 """What a checked build adds to LLVM text and to primitives, and that the ordinary one has none of it."""
 
+import re
+
 import pytest
 
 from node.ia32.host_fpu import host_x87
@@ -51,7 +53,8 @@ def test_primitives_check_what_they_say_they_touch() -> None:
 def test_every_primitive_that_makes_a_pointer_of_a_number_says_what_it_touches() -> None:
     for function, primitive in PRIMITIVES.items():
         if "inttoptr" in (primitive.llvm or ""):
-            made = (primitive.llvm or "").count("inttoptr")
+            called = re.findall(r"call \w+ %\w+\(", primitive.llvm or "")  # functions, which are no memory
+            made = (primitive.llvm or "").count("inttoptr") - len(called)
             assert len(primitive.touches) == made, function.__name__
 
 

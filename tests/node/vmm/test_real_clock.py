@@ -1,5 +1,7 @@
 """Guest time by the host's clock: all of it, but a stall in pieces that no guest takes for time it could have used."""
 
+from node.ia32.state import MACHINE
+from node.jitted import new_record
 from node.vmm.clock import RealClock
 
 MS = 1_000_000
@@ -18,7 +20,7 @@ class Guest:
 
     def __init__(self) -> None:
         self.host = Host()
-        self.clock = RealClock(self.host)
+        self.clock = RealClock(self.host, new_record(MACHINE)[1])
         self.clock.release(0)
         self.begun, self.instructions, self.seen = self.host.now, 0, 0
 
