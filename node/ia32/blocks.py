@@ -40,7 +40,7 @@ AGAIN_AFTER = 64  # executions
 TRANSLATED_HEAT = 1 << 32
 NOTE_BYTES, NOTES_CAPACITY = 24, 256  # a note: block number, linear address, Machine.mode
 REGION_KEY = 1 << 42
-JUMP_BYTES, JUMPS = 32, 1 << 14
+JUMP_BYTES, JUMPS = 32, 1 << 16
 
 
 class Block:
