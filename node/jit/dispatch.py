@@ -1,7 +1,7 @@
 """The interpreter's inner loop as LLVM text: one function a handler, each ending in a tail call of the next Op's
 handler.
 
-    tailcc void handler(cpu, machine, op, left)        `left`: the instruction budget, kept in a register
+    preserve_nonecc void handler(op, cpu, machine, left)        `left`: the instruction budget, kept in a register
 
 The semantics are called with constant arguments and inlined. What happens around them is exactly `interpreter.execute`:
 count, leave, fall through, follow a branch. Direct branches within a page remember their target in `Op.link`.
@@ -20,7 +20,7 @@ LINK = OP.fields["link"][1]  # type: ignore[index]
 
 GO_ON, SETTLE_AT, GO_ON_LINKED, NOTED, FIRST_HELPER = 0, 1, 2, 3, 4  # numbers in the table of helpers
 
-SIGNATURE = "(ptr noalias %c, ptr noalias %m, ptr %e, i64 %n)"
+SIGNATURE = "(ptr %e, ptr noalias %c, ptr noalias %m, i64 %n)"
 NUMBER_BYTES = 16  # in front of a handler's code stands its number, so that an Op that holds the address tells it
 
 
@@ -37,7 +37,7 @@ next:
   br i1 %out, label %budget, label %go, !prof !0
 go:
   %h = load ptr, ptr %e1
-  musttail call tailcc void %h(ptr %c, ptr %m, ptr %e1, i64 %n1)
+  musttail call preserve_nonecc void %h(ptr %e1, ptr %c, ptr %m, i64 %n1)
   ret void
 budget:
   call void @limosa_stop_before(ptr %c, ptr %e1)
@@ -60,7 +60,7 @@ chain:
 found:
   %eb = inttoptr i64 %ab to ptr
   %hb = load ptr, ptr %eb
-  musttail call tailcc void %hb(ptr %c, ptr %m, ptr %eb, i64 %nb)
+  musttail call preserve_nonecc void %hb(ptr %eb, ptr %c, ptr %m, i64 %nb)
   ret void
 lost:
   store i64 %nb, ptr %lpb
@@ -99,7 +99,7 @@ def handler_text(number: int, handler: Handler, symbol: str) -> str:
     """`symbol`: the numba function of the semantic: i32 (retptr, excinfo, cpu, machine, op, constants…)."""
     constants = "".join(f", i64 {k}" for k in handler.constants)
     lines = [
-        f"define internal tailcc void @{handler_name(number)}{SIGNATURE} {numbered(number)} {{",
+        f"define internal preserve_nonecc void @{handler_name(number)}{SIGNATURE} {numbered(number)} {{",
         "entry:",
         "  %ret = alloca i64",
         "  %exc = alloca ptr",

@@ -79,7 +79,7 @@ slow:
   %a = call i64 @limosa_find_jump(ptr %c, ptr %m)
   ret i64 %a
 }}
-define internal tailcc void @limosa_go_on_linked{SIGNATURE} {{
+define internal preserve_nonecc void @limosa_go_on_linked{SIGNATURE} {{
   %end = icmp eq i64 %n, 0
   br i1 %end, label %lost, label %look, !prof !0
 look:
@@ -97,26 +97,26 @@ link:
 go:
   %e1 = inttoptr i64 %a to ptr
   %h = load ptr, ptr %e1
-  musttail call tailcc void %h(ptr %c, ptr %m, ptr %e1, i64 %n)
+  musttail call preserve_nonecc void %h(ptr %e1, ptr %c, ptr %m, i64 %n)
   ret void
 lost:
   %lp = getelementptr i8, ptr %m, i64 {LEFT}
   store i64 %n, ptr %lp
   ret void
 }}
-define internal tailcc void @{handler_name(DEAD_HANDLER)}{SIGNATURE} {numbered(DEAD_HANDLER)} {{
+define internal preserve_nonecc void @{handler_name(DEAD_HANDLER)}{SIGNATURE} {numbered(DEAD_HANDLER)} {{
   %lp = getelementptr i8, ptr %m, i64 {LEFT}
   store i64 %n, ptr %lp
   ret void
 }}
-define internal tailcc void @{handler_name(UNDEFINED_HANDLER)}{SIGNATURE} {numbered(UNDEFINED_HANDLER)} {{
+define internal preserve_nonecc void @{handler_name(UNDEFINED_HANDLER)}{SIGNATURE} {numbered(UNDEFINED_HANDLER)} {{
   %lp = getelementptr i8, ptr %m, i64 {LEFT}
   store i64 %n, ptr %lp
   call void @limosa_undefined(ptr %m)
   call void @limosa_stop_before(ptr %c, ptr %e)
   ret void
 }}
-define internal tailcc void @{handler_name(FALL_HANDLER)}{SIGNATURE} {numbered(FALL_HANDLER)} {{
+define internal preserve_nonecc void @{handler_name(FALL_HANDLER)}{SIGNATURE} {numbered(FALL_HANDLER)} {{
   %ep = getelementptr i8, ptr %c, i64 {EIP}
   %before = load i64, ptr %ep
   call void @limosa_stop_before(ptr %c, ptr %e)
@@ -127,14 +127,14 @@ found:
   %ab = phi i64 [ %k, %chain ], [ %as, %searched ]
   %e1 = inttoptr i64 %ab to ptr
   %h = load ptr, ptr %e1
-  musttail call tailcc void %h(ptr %c, ptr %m, ptr %e1, i64 %n)
+  musttail call preserve_nonecc void %h(ptr %e1, ptr %c, ptr %m, i64 %n)
   ret void
 lost:
   %lp = getelementptr i8, ptr %m, i64 {LEFT}
   store i64 %n, ptr %lp
   ret void
 }}
-define internal tailcc void @{handler_name(ENTRY_HANDLER)}{SIGNATURE} {numbered(ENTRY_HANDLER)} {{
+define internal preserve_nonecc void @{handler_name(ENTRY_HANDLER)}{SIGNATURE} {numbered(ENTRY_HANDLER)} {{
   %kp = getelementptr i8, ptr %e, i64 {COUNTDOWN}
   %k = load i32, ptr %kp
   %k1 = sub i32 %k, 1
@@ -151,17 +151,17 @@ looked:
 go:
   %e1 = getelementptr i8, ptr %e, i64 {OP_BYTES}
   %h = load ptr, ptr %e1
-  musttail call tailcc void %h(ptr %c, ptr %m, ptr %e1, i64 %n)
+  musttail call preserve_nonecc void %h(ptr %e1, ptr %c, ptr %m, i64 %n)
   ret void
 }}
-define internal tailcc void @limosa_noted{SIGNATURE} {{
+define internal preserve_nonecc void @limosa_noted{SIGNATURE} {{
   call void @limosa_note(ptr %c, ptr %m, ptr %e)
   %e1 = getelementptr i8, ptr %e, i64 {OP_BYTES}
   %h = load ptr, ptr %e1
-  musttail call tailcc void %h(ptr %c, ptr %m, ptr %e1, i64 %n)
+  musttail call preserve_nonecc void %h(ptr %e1, ptr %c, ptr %m, i64 %n)
   ret void
 }}
-define internal tailcc void @limosa_go_on{SIGNATURE} {{
+define internal preserve_nonecc void @limosa_go_on{SIGNATURE} {{
   %lp = getelementptr i8, ptr %m, i64 {LEFT}
   %end = icmp eq i64 %n, 0
   br i1 %end, label %lost, label %look, !prof !0
@@ -172,7 +172,7 @@ look:
 found:
   %e1 = inttoptr i64 %a to ptr
   %h = load ptr, ptr %e1
-  musttail call tailcc void %h(ptr %c, ptr %m, ptr %e1, i64 %n)
+  musttail call preserve_nonecc void %h(ptr %e1, ptr %c, ptr %m, i64 %n)
   ret void
 lost:
   store i64 %n, ptr %lp
@@ -183,7 +183,7 @@ define void @limosa_execute(ptr %c, ptr %m, i64 %a) noinline {{
   %lp = getelementptr i8, ptr %m, i64 {LEFT}
   %n = load i64, ptr %lp
   %h = load ptr, ptr %e
-  call tailcc void %h(ptr %c, ptr %m, ptr %e, i64 %n)
+  call preserve_nonecc void %h(ptr %e, ptr %c, ptr %m, i64 %n)
   ret void
 }}
 !0 = !{{!"branch_weights", i32 1, i32 2000}}

@@ -1,6 +1,6 @@
 """A region as LLVM text: its blocks' semantics called one after another over private copies of the hot fields.
 
-    tailcc void limosa_region(cpu, machine, op, left)      entered like a handler, from the block's first Op
+    preserve_nonecc void limosa_region(op, cpu, machine, left)      entered like a handler, from the block's first Op
 
 The Op's `link` is the address of the region's data: where this process has its pages, links to the Ops behind its
 exits, then the Ops that its helpers are handed. Exactness: a block is entered only if the budget covers all of it, and
@@ -81,7 +81,7 @@ class RegionText:
         if self._leaving:
             self._leaving_phis()
         used = sorted({i.handler for b in self._shape.blocks for i in b.instructions})
-        head = f"define tailcc void @{NAME}(ptr noalias %c, ptr noalias %m, ptr %e, i64 %n) #0 {{"
+        head = f"define preserve_nonecc void @{NAME}(ptr %e, ptr noalias %c, ptr noalias %m, i64 %n) #0 {{"
         semantics = [self._library[1 + number] for number in used]
         parts = [self._library[0], JUMP_KNOWN, *semantics, *self._constants, head, *self._out.lines, "}", FRAME]
         return "\n".join(parts)
@@ -98,7 +98,7 @@ class RegionText:
         out.branch(out.value(f"and i1 {expected}, {enough}"), "begin", "interpreted", OFTEN)
         out.label("interpreted")
         out.add(f"  %e1 = getelementptr i8, ptr %e, i64 {OP_BYTES}", "  %h1 = load ptr, ptr %e1")
-        out.add("  musttail call tailcc void %h1(ptr %c, ptr %m, ptr %e1, i64 %n)", "  ret void")
+        out.add("  musttail call preserve_nonecc void %h1(ptr %e1, ptr %c, ptr %m, i64 %n)", "  ret void")
         out.label("begin")
         out.add("  store ptr null, ptr %slot, align 8", "  store ptr null, ptr %next, align 8")
         out.add(f"  %dp = getelementptr i8, ptr %e, i64 {LINK}", "  %data = load ptr, ptr %dp")
@@ -360,7 +360,9 @@ class RegionText:
         out.add(f"  call void {settle}(ptr %c, ptr %m, i64 {at}, i64 {length}, i64 {ended}) cold", "  ret void")
 
     def _tail(self, handler: str, op: str, left: str) -> None:
-        self._out.add(f"  musttail call tailcc void {handler}(ptr %c, ptr %m, ptr {op}, i64 {left})", "  ret void")
+        self._out.add(
+            f"  musttail call preserve_nonecc void {handler}(ptr {op}, ptr %c, ptr %m, i64 {left})", "  ret void"
+        )
 
 
 def handler_of(instruction: Instruction) -> Handler:

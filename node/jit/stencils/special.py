@@ -26,7 +26,7 @@ ENTRY = function(
         *loaded("m", "hs", HELPERS_AT, "ptr"),
         f"  %fp = getelementptr ptr, ptr %hs, i64 {NOTED}",
         "  %f = load ptr, ptr %fp",
-        "  musttail call tailcc void %f(ptr %c, ptr %m, ptr %e, i64 %n)",
+        "  musttail call preserve_nonecc void %f(ptr %e, ptr %c, ptr %m, i64 %n)",
         "  ret void",
         "go:",
         NEXT,
@@ -55,7 +55,7 @@ INTERPRETED = function(
         wide_hole("h", HANDLER),
         hole("done", DONE),
         "  %n1 = sub i64 %n, %done",
-        "  musttail call tailcc void %h(ptr %c, ptr %m, ptr %e, i64 %n1)",
+        "  musttail call preserve_nonecc void %h(ptr %e, ptr %c, ptr %m, i64 %n1)",
         "  ret void",
     ],
 )
@@ -68,7 +68,7 @@ _AFTER = [
     hole("done", DONE),
     "  %n1 = sub i64 %n, %done",
     "  %h = load ptr, ptr %to",
-    "  musttail call tailcc void %h(ptr %c, ptr %m, ptr %to, i64 %n1)",
+    "  musttail call preserve_nonecc void %h(ptr %to, ptr %c, ptr %m, i64 %n1)",
     "  ret void",
 ]
 FALL_LINKED = function(f"{FALL_HANDLER}_{Way.LINKED.slot}", [wide_hole("to", LINK), *_AFTER])

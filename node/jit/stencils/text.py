@@ -1,6 +1,6 @@
 """Stencils: an instruction's semantic as machine code with holes in the place of what its Op says, as LLVM text.
 
-    tailcc void limosa_t17_0(cpu, machine, -, left)
+    preserve_nonecc void limosa_t17_0(-, cpu, machine, left)
 
 They are the interpreter's handlers but for four things. The Op's fields are holes, filled in when a stencil is copied
 (`copying.py`); control runs on into whatever is copied behind it instead of through the next Op's address; a block's
@@ -128,7 +128,7 @@ def _behind(handler: Handler, way: Way) -> list[str]:
     lines += ["chain:"]
     if way in LINKED:
         lines += [wide_hole("to", LINK), "  %h = load ptr, ptr %to"]
-        return [*lines, "  musttail call tailcc void %h(ptr %c, ptr %m, ptr %to, i64 %n1)", "  ret void"]
+        return [*lines, "  musttail call preserve_nonecc void %h(ptr %to, ptr %c, ptr %m, i64 %n1)", "  ret void"]
     return [*lines, *_elsewhere()]
 
 
@@ -136,7 +136,7 @@ def _elsewhere() -> list[str]:
     """Where c.eip leads, if that has been found before."""
     lines = ["  %a = call i64 @limosa_jump_known(ptr %c, ptr %m)", "  %known = icmp ne i64 %a, 0"]
     lines += ["  br i1 %known, label %hit, label %search, !prof !1", "hit:", "  %to = inttoptr i64 %a to ptr"]
-    lines += ["  %h = load ptr, ptr %to", "  musttail call tailcc void %h(ptr %c, ptr %m, ptr %to, i64 %n1)"]
+    lines += ["  %h = load ptr, ptr %to", "  musttail call preserve_nonecc void %h(ptr %to, ptr %c, ptr %m, i64 %n1)"]
     lines += ["  ret void", "search:", *loaded("m", "hs", HELPERS_AT, "ptr")]
     lines += [f"  %fp = getelementptr ptr, ptr %hs, i64 {GO_ON}", "  %f = load ptr, ptr %fp"]
-    return [*lines, "  musttail call tailcc void %f(ptr %c, ptr %m, ptr poison, i64 %n1)", "  ret void"]
+    return [*lines, "  musttail call preserve_nonecc void %f(ptr poison, ptr %c, ptr %m, i64 %n1)", "  ret void"]

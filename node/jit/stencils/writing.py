@@ -5,17 +5,17 @@ from collections.abc import Sequence
 from node.jit.record_copies import offset
 
 HELPERS_AT = offset("machine", "helpers")
-SIGNATURE = "(ptr noalias %c, ptr noalias %m, ptr %x, i64 %n)"
+SIGNATURE = "(ptr %x, ptr noalias %c, ptr noalias %m, i64 %n)"
 DECLARATIONS = """
 declare void @llvm.assume(i1)
-declare tailcc void @limosa_next(ptr, ptr, ptr, i64)
-declare tailcc void @limosa_slow(ptr, ptr, ptr, i64)
+declare preserve_nonecc void @limosa_next(ptr, ptr, ptr, i64)
+declare preserve_nonecc void @limosa_slow(ptr, ptr, ptr, i64)
 attributes #9 = { nounwind optsize "no-jump-tables"="true" }
 !0 = !{!"branch_weights", i32 1, i32 2000}
 !1 = !{!"branch_weights", i32 2000, i32 1}
 """
-NEXT = "  musttail call tailcc void @limosa_next(ptr %c, ptr %m, ptr poison, i64 %n)\n  ret void"
-SLOW = "  musttail call tailcc void @limosa_slow(ptr %c, ptr %m, ptr poison, i64 %n)\n  ret void"
+NEXT = "  musttail call preserve_nonecc void @limosa_next(ptr poison, ptr %c, ptr %m, i64 %n)\n  ret void"
+SLOW = "  musttail call preserve_nonecc void @limosa_slow(ptr poison, ptr %c, ptr %m, i64 %n)\n  ret void"
 
 
 def hole(name: str, kind: str, below: int = 1 << 32) -> str:
@@ -30,7 +30,7 @@ def wide_hole(name: str, kind: str) -> str:
 
 
 def function(name: str, lines: Sequence[str]) -> str:
-    head = f'define tailcc void @limosa_t{name}{SIGNATURE} #9 section ".limosa.{name}" {{'
+    head = f'define preserve_nonecc void @limosa_t{name}{SIGNATURE} #9 section ".limosa.{name}" {{'
     return "\n".join([head, *lines, "}"])
 
 
