@@ -50,6 +50,7 @@ class Block:
     bucket_next: I64  # block index + 1
     page_next: I64
     whole: I64  # number of the block that dies with this one, which is a piece of its translation; 0: none
+    looked: I64  # instructions that had been executed when it was last looked at
 
 
 BLOCK = record_dtype(Block)
@@ -103,6 +104,7 @@ def remember(m: Machine, key: int, ops: int, length: int) -> None:
     block.ops = ops
     block.length = length
     block.whole = 0
+    block.looked = 0
     block.bucket_next = peek32(bucket)
     block.page_next = peek32(m.page_blocks + (page << 2))
     poke32(bucket, m.blocks_used)

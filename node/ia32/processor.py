@@ -26,7 +26,7 @@ from node.ia32.blocks import (
 from node.ia32.encodings import tables
 from node.ia32.models import DEFAULT, CpuModel, install_model
 from node.ia32.physical import MAP_READ, MAP_WRITE
-from node.ia32.state import CPU, MACHINE, NO_PORT, OP_BYTES, PORT_ANSWERS, PORTS, SINK_BYTES, Cpu, Machine
+from node.ia32.state import CPU, M32, MACHINE, NO_PORT, OP_BYTES, PORT_ANSWERS, PORTS, SINK_BYTES, Cpu, Machine
 from node.ia32.tlb import FILLED_CAPACITY
 from node.jitted import new_record
 from node.memory.ram import PAGE, GuestMemory
@@ -166,6 +166,7 @@ class Processor:
         install_model(m, self.model)
         m.devices_from, m.devices_to = DEVICES
         m.timer_port = NO_PORT
+        m.look_mask = M32
         apic_interrupts.refresh(self.cpu, m)
 
     def map_shadow(self, first: int, pages: bytes) -> None:

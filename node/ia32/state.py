@@ -178,7 +178,8 @@ class Machine:
     glance: I64  # executions after which a block is noted; 0: never
     patience: I64  # and how many later once more
     stencils: I64  # table of stencils (node.jit.stencils); 0: none are copied
-    copy_at: I64  # what a block's first Op has still to count when the block is copied
+    look_mask: I64  # a block is looked at when what its first Op has still to count has none of these bits
+    reuse: I64  # instructions between two entries of a block, on average, up to which it is worth being copied or noted
     copies: I64  # arena for copied stencils, where it is written, and where it is executed
     copies_run: I64
     copies_bytes: I64

@@ -6,9 +6,9 @@ from node.ia32.blocks import DEAD_HANDLER, ENTRY_HANDLER, FALL_HANDLER, JUMP_BYT
 from node.ia32.state import CPU, CS, M32, MACHINE, OP, OP_BYTES
 from node.jit.dispatch import EIP, FOLLOW, LEFT, MODE, SIGNATURE, handler_name, numbered
 
-JUMPS_AT, TLB, OPS, HANDLERS, COPY_AT = (
+JUMPS_AT, TLB, OPS, HANDLERS, LOOK_MASK = (
     MACHINE.fields[f][1]  # type: ignore[index]
-    for f in ("jumps", "tlb", "ops", "handlers", "copy_at")
+    for f in ("jumps", "tlb", "ops", "handlers", "look_mask")
 )
 CODE_BASE = CPU.fields["base"][1] + 8 * CS  # type: ignore[index]
 COUNTDOWN = OP.fields["disp"][1]  # type: ignore[index]
@@ -139,13 +139,14 @@ define internal preserve_nonecc void @{handler_name(ENTRY_HANDLER)}{SIGNATURE} {
   %k = load i32, ptr %kp
   %k1 = sub i32 %k, 1
   store i32 %k1, ptr %kp
-  %cp = getelementptr i8, ptr %m, i64 {COPY_AT}
-  %copied = load i32, ptr %cp
-  %warm = icmp eq i32 %k1, %copied
-  %hot = icmp eq i32 %k1, 0
-  %look = or i1 %warm, %hot
+  %mp = getelementptr i8, ptr %m, i64 {LOOK_MASK}
+  %mask = load i32, ptr %mp
+  %rest = and i32 %k1, %mask
+  %look = icmp eq i32 %rest, 0
   br i1 %look, label %looked, label %go, !prof !0
 looked:
+  %lp = getelementptr i8, ptr %m, i64 {LEFT}
+  store i64 %n, ptr %lp
   call void @limosa_warm(ptr %c, ptr %m, ptr %e)
   br label %go
 go:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from node.jit.native import NativeEngine
 
 ENGINES = ("plain", "native", "copied", "translated")
+ALWAYS = 1 << 40  # instructions
 CHECKED = "checked "  # in front of another than "plain": the same in the build that checks every address
 
 
@@ -37,9 +38,11 @@ def engine_named(name: str) -> Engine:
     from node.jit.regions.settings import Settings
 
     if name == "copied":
-        engine.translate(Settings(copied_after=1, glance=1 << 30))
+        engine.translate(Settings(look_every=1, reuse=ALWAYS, glance=1 << 30))
     if name == "translated":
-        engine.translate(Settings(patience=2, forced=True, stretch=60, limits=Limits(instructions=16)))
+        engine.translate(
+            Settings(look_every=1, reuse=ALWAYS, patience=2, forced=True, stretch=60, limits=Limits(instructions=16))
+        )
     return engine
 
 

@@ -7,11 +7,13 @@ from node.jit.regions.formation import Limits
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`copied_after`: executions after which a block's stencils are copied; `glance`: after which its translation is
+    """A block is looked at after each `look_every` executions (a power of 2). Where no more than `reuse` instructions
+    lay between two of them on average, its stencils are copied. `glance`: executions after which its translation is
     looked for among those that exist; `patience`: after how many more one is made. `forced`: after `patience`,
     translate at once all that can be reached, in the guest's thread, for tests."""
 
-    copied_after: int = 4
+    look_every: int = 32
+    reuse: int = 20_000
     glance: int = 100
     patience: int = 2000
     forced: bool = False

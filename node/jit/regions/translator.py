@@ -86,7 +86,8 @@ class Translator:
         self._machine.helpers = natives.helpers
         self._machine.glance = settings.patience if settings.forced else settings.glance
         self._machine.patience = settings.patience
-        self._supply = Supply(processor, stencils, settings.copies_bytes, settings.copied_after)
+        self._machine.look_mask, self._machine.reuse = settings.look_every - 1, settings.reuse
+        self._supply = Supply(processor, stencils, settings.copies_bytes)
 
     def reach(self) -> Iterator[Reach]:
         """Memory that native code touches on its behalf."""

@@ -10,7 +10,16 @@ What is copied belongs to its block: nothing leads here when the block's first O
 arena.
 """
 
-from node.ia32.blocks import ENTRY_HANDLER, FALL_HANDLER, MOST_OPS, block_numbered, handler_numbered, note, op_at
+from node.ia32.blocks import (
+    AGAIN_AFTER,
+    ENTRY_HANDLER,
+    FALL_HANDLER,
+    MOST_OPS,
+    block_numbered,
+    handler_numbered,
+    note,
+    op_at,
+)
 from node.ia32.state import FS, GS, M32, NO_REG, OP_BYTES, SS, Cpu, Machine, Op
 from node.jit.dispatch import NUMBER_BYTES
 from node.jit.stencils import kinds
@@ -101,11 +110,20 @@ def _way_to_memory(e: Op) -> int:
 
 @jitted
 def warm(c: Cpu, m: Machine, e: Op) -> None:
-    """The block that `e` begins has been entered often enough to be copied, or to be noted."""
-    if int(e.disp) == m.copy_at and m.stencils:
+    """The block that `e` begins has been entered some times more: copy it, and note it when it is time, if it is soon
+    come back to. Other code has left the host's caches by then, and is the shortest as it was decoded."""
+    block = block_numbered(m, int(e.imm))
+    executed = c.instructions + m.slice - m.left
+    entries = (m.look_mask & M32) + 1
+    is_near = executed - block.looked <= m.reuse * entries
+    block.looked = executed
+    if is_near and m.stencils:
         copy_block(m, int(e.imm))
     if int(e.disp) == 0:
-        note(c, m, e)
+        if is_near:
+            note(c, m, e)
+        else:
+            e.disp = AGAIN_AFTER
 
 
 @jitted

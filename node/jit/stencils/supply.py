@@ -11,14 +11,13 @@ from node.jit.arena import CodeArena
 class Supply:
     """`table`: what `table.py` made. Lives as long as the machine, whose record points here."""
 
-    def __init__(self, processor: Processor, table: bytes, size: int, after: int) -> None:
-        """`size`: bytes for copies; `after`: executions of a block, at most as many as until it is noted."""
+    def __init__(self, processor: Processor, table: bytes, size: int) -> None:
+        """`size`: bytes for copies."""
         self._table, self._arena = np.frombuffer(table, np.uint8), CodeArena(size)
         self._machine = m = processor.machine
         m.stencils = int(self._table.ctypes.data)
         m.copies, m.copies_run = self._arena.written_at, self._arena.executed_at
         m.copies_bytes = size
-        m.copy_at = max(m.glance - after, 0)
 
     def reach(self) -> Iterator[Reach]:
         """Besides the processor's own memory, what copying touches."""
