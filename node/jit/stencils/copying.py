@@ -4,17 +4,32 @@
     enough        is it the mode that stencils are for, and budget enough?   ← the handler of the second
     stencil …     an Op each; one that has no stencil is left to the interpreter's handler, and behind it comes
                   `enough` again, which is now the handler of the following Op
-    aside …       for each Op the way to the interpreter's handler, taken when it needs a slow path
+    aside …       for each Op that may need a slow path the way to the interpreter's handler
 
-What is copied belongs to its block: nothing leads here when the block's first Op is DEAD, and `forget_all` empties the
-arena.
+In front of all lies `paused`, where whatever has used up the budget goes. What is copied belongs to its block: nothing
+leads here when the block's first Op is DEAD, and `forget_all` empties the arena.
 """
 
 from node.ia32.blocks import ENTRY_HANDLER, FALL_HANDLER, MOST_OPS, block_numbered, handler_numbered, note, op_at
-from node.ia32.state import FS, GS, M32, NO_REG, OP_BYTES, SS, Cpu, Machine, Op
+from node.ia32.state import EBX, FS, GS, M8, M32, NO_REG, OP_BYTES, SS, Cpu, Machine, Op
 from node.jit.dispatch import NUMBER_BYTES
 from node.jit.stencils import kinds
-from node.jit.stencils.kinds import DIRECT, ENOUGH, ENTRY, INTERPRETED, KEPT, MEMORY, UNKNOWN, WAYS, WIDE_FIELDS, Way
+from node.jit.stencils.kinds import (
+    A_IS_BYTE,
+    B_IS_BYTE,
+    DIRECT,
+    ENOUGH,
+    ENTRY,
+    INTERPRETED,
+    KEPT,
+    LOW,
+    MEMORY,
+    PAUSED,
+    UNKNOWN,
+    WAYS,
+    WIDE_FIELDS,
+    Way,
+)
 from node.jitted import inlined, jitted, peek8, peek32, peek64, poke8, poke32, poke64
 
 ROW_BYTES = 8 * (2 + WAYS)
@@ -25,11 +40,16 @@ LINKED, SEARCHED = Way.LINKED.slot, Way.SEARCHED.slot
 SEARCHED_AFTER = Way.SEARCHED_AFTER_SUB4.slot - Way.LINKED_AFTER_SUB4.slot
 AFTER_SUB4, AFTER_SUB1, AFTER_LOGIC4 = (way.slot for way in (Way.AFTER_SUB4, Way.AFTER_SUB1, Way.AFTER_LOGIC4))
 SUB4, SUB1, LOGIC4 = (kinds.FLAGS_OF[way] for way in (Way.AFTER_SUB4, Way.AFTER_SUB1, Way.AFTER_LOGIC4))
-COUNT, TARGET, OPERATION, LINK, HANDLER, HELPERS, NEXT, SLOW = (
+COUNT, DONE, AFTER, TARGET, OPERATION, LINK, HANDLER, HELPERS, NEXT, SLOW = (
     kinds.HOLES.index(getattr(kinds, hole))
-    for hole in ("COUNT", "TARGET", "OPERATION", "LINK", "HANDLER", "HELPERS", "NEXT", "SLOW")
+    for hole in (
+        *("COUNT", "DONE", "AFTER", "TARGET"),
+        *("OPERATION", "LINK", "HANDLER", "HELPERS", "NEXT", "SLOW"),
+    )
 )
-DISP_AT, LENGTH_AT = 16, 24  # in an Op: its fields lie in the order of kinds.FIELDS
+FIELDS, LOW_PLACES = len(kinds.FIELDS), len(kinds.FIELDS) + len(kinds.PLACES)
+STENCIL_BYTES = 24  # in front of its holes
+DISP_AT, LENGTH_AT, A_AT = 16, 24, 26  # in an Op: its fields lie in the order of kinds.FIELDS
 NOT_HERE = -1
 CHOSEN_BYTES = 8 * (MOST_OPS + 1)  # the arena's end
 
@@ -51,19 +71,33 @@ def code_bytes(stencil: int) -> int:
     return peek64(stencil)
 
 
+@inlined
+def is_sometimes_slow(stencil: int) -> int:
+    return peek64(stencil + 16)
+
+
 @jitted
 def stencil_for(m: Machine, e: Op, flags: int) -> int:
     """The stencil for an Op; 0: there is none. `flags`: the value of cc_op that is expected in front of it, or UNKNOWN;
     it is looked at when the stencil runs."""
     number = peek64(int(e.handler) - NUMBER_BYTES)
-    kind = peek64(m.stencils + number * ROW_BYTES)
+    row = peek64(m.stencils + number * ROW_BYTES)
+    kind, low = row & (A_IS_BYTE - 1), _low(e, row)
     if kind == MEMORY:
         way = _way_to_memory(e)
-        return 0 if way == NOT_HERE else stencil_of(m, number, way)
+        return 0 if way == NOT_HERE else stencil_of(m, number, way + low)
     searched = 1 if kind == DIRECT and int(e.link) == 0 else 0
     slot = _slot_after(flags)
-    after = stencil_of(m, number, slot + SEARCHED_AFTER * searched) if slot else 0
-    return after if after else stencil_of(m, number, searched)  # ONLY or LINKED, or SEARCHED
+    after = stencil_of(m, number, slot + low + SEARCHED_AFTER * searched) if slot else 0
+    return after if after else stencil_of(m, number, low + searched)  # ONLY or LINKED, or SEARCHED
+
+
+@inlined
+def _low(e: Op, row: int) -> int:
+    """LOW, if there are byte registers and all are among the first four."""
+    if row & (A_IS_BYTE | B_IS_BYTE) == 0 or (row & A_IS_BYTE and int(e.a) > EBX):
+        return 0
+    return 0 if row & B_IS_BYTE and int(e.b) > EBX else LOW
 
 
 @inlined
@@ -122,11 +156,14 @@ def copy_block(m: Machine, number: int) -> None:
     for i in range(count):
         stencil = peek64(chosen + (i << 3))
         size += code_bytes(stencil) if stencil else aside_bytes + enough_bytes
+    if m.copies_used == 0:
+        m.copies_used = _copy(m, m.copies, special(m, PAUSED), 0, 0, 0) - m.copies
     start = m.copies + m.copies_used
-    if start + size + count * aside_bytes + 8 > chosen:
+    asides_bytes = _asides(count, chosen) * aside_bytes
+    if start + size + asides_bytes + 8 > chosen:
         m.copies_full = 1
         return
-    m.copies_used += size + count * aside_bytes
+    m.copies_used += size + asides_bytes
     _copy(m, start, special(m, ENTRY), block.ops, 0, 0)
     _copy_operations(m, ops, count, chosen, start + code_bytes(special(m, ENTRY)), start + size)
     _enter(m, ops, count, chosen, start + code_bytes(special(m, ENTRY)))
@@ -148,23 +185,42 @@ def _choose(m: Machine, ops: int, chosen: int) -> int:
     return count
 
 
+@inlined
+def _goes_aside(fresh: int, stencil: int) -> int:
+    """`fresh`: `enough` is in front."""
+    if fresh:
+        return 1
+    return is_sometimes_slow(stencil) if stencil else 0
+
+
+@jitted
+def _asides(count: int, chosen: int) -> int:
+    fresh, asides = 1, 0
+    for i in range(count):
+        stencil = peek64(chosen + (i << 3))
+        if _goes_aside(fresh, stencil):
+            asides += 1
+        fresh = 0 if stencil else 1
+    return asides
+
+
 @jitted
 def _copy_operations(m: Machine, ops: int, count: int, chosen: int, start: int, aside: int) -> None:
-    """What has been chosen, from `start` on; and the way aside for each Op."""
-    aside_stencil = special(m, INTERPRETED)
-    aside_bytes = code_bytes(aside_stencil)
-    at = start
+    """What has been chosen, from `start` on; and from `aside` on the ways aside."""
+    interpreted = special(m, INTERPRETED)
+    at, slow = start, aside
     since = 0  # the Op in front of which the budget was looked at last
     fresh = 1
     for i in range(count):
-        address, slow = ops + i * OP_BYTES, aside + i * aside_bytes
+        address, stencil = ops + i * OP_BYTES, peek64(chosen + (i << 3))
+        aside_too = _goes_aside(fresh, stencil)
         if fresh:
             at = _copy(m, at, special(m, ENOUGH), address, slow, _run_length(i, count, chosen))
             since = i
-        stencil = peek64(chosen + (i << 3))
         fresh = 0 if stencil else 1
-        at = _copy(m, at, stencil if stencil else aside_stencil, address, slow, i - since)
-        _copy(m, slow, aside_stencil, address, 0, i - since)
+        at = _copy(m, at, stencil if stencil else interpreted, address, slow, i - since)
+        if aside_too:
+            slow = _copy(m, slow, interpreted, address, 0, i - since)
 
 
 @jitted
@@ -194,10 +250,10 @@ def _enter(m: Machine, ops: int, count: int, chosen: int, start: int) -> None:
 
 @jitted
 def _copy(m: Machine, at: int, stencil: int, op: int, slow: int, number: int) -> int:
-    """`at`: where to, as it is written; `slow`: the Op's way aside; `number`: for COUNT or DONE. Returns where the next
-    one comes."""
+    """`at`: where to, as it is written; `slow`: the Op's way aside; `number`: for COUNT, or how many are done. Returns
+    where the next one comes."""
     size, holes = peek64(stencil), peek64(stencil + 8)
-    code = stencil + 16 + (holes << 3)
+    code = stencil + STENCIL_BYTES + (holes << 3)
     copied = 0
     while copied + 8 <= size:
         poke64(at + copied, peek64(code + copied))
@@ -206,14 +262,17 @@ def _copy(m: Machine, at: int, stencil: int, op: int, slow: int, number: int) ->
         poke8(at + copied, peek8(code + copied))
         copied += 1
     for i in range(holes):
-        hole = peek64(stencil + 16 + (i << 3))
+        hole = peek64(stencil + STENCIL_BYTES + (i << 3))
         kind, place = hole >> 32, at + (hole & M32)
         if kind < WIDE_FIELDS:
             poke32(place, peek32(op + DISP_AT + (kind << 2)))
-        elif kind < COUNT:
+        elif kind < FIELDS:
             poke32(place, peek8(op + LENGTH_AT + kind - WIDE_FIELDS))
-        elif kind < TARGET:  # COUNT or DONE
-            poke32(place, number)
+        elif kind < AFTER:
+            poke8(place, (peek8(place) + _small(op, kind, number)) & M8)
+        elif kind == AFTER:
+            e = op_at(op)
+            poke32(place, int(e.at) + int(e.length))
         elif kind == TARGET:
             e = op_at(op)
             poke32(place, (int(e.at) + int(e.length) + int(e.imm)) & M32)
@@ -229,4 +288,17 @@ def _copy(m: Machine, at: int, stencil: int, op: int, slow: int, number: int) ->
             poke32(place, (at + size - place - 4) & M32)
         elif kind == SLOW:
             poke32(place, (slow - place - 4) & M32)
+        else:
+            poke32(place, (m.copies - place - 4) & M32)  # PAUSE
     return at + size
+
+
+@inlined
+def _small(op: int, kind: int, number: int) -> int:
+    if kind < LOW_PLACES:
+        return peek8(op + A_AT + kind - FIELDS) << 3
+    if kind < COUNT:
+        return peek8(op + A_AT + kind - LOW_PLACES) << 3
+    if kind == COUNT:
+        return number
+    return -number if kind == DONE else -number - 1
