@@ -2,21 +2,36 @@
 
 from enum import Enum
 
+from node.ia32.blocks import MOST_OPS
 from node.ia32.flags import LOGIC, SUB
+from node.ia32.state import EBX, NO_REG
 
-# Holes by number in a stencil's list: an Op's fields (the first WIDE_FIELDS of 4 bytes, the others of 1), then the rest
+# Holes by number in a stencil's list: an Op's fields, those first that are as wide as their holes; then the rest
 FIELDS = ("disp", "imm", "length", "at", "a", "b", "base", "index", "scale", "seg")
-COUNT = "count"  # instructions for which the budget must be enough, 4 bytes
-TARGET = "target"  # of a direct branch, from its block's beginning, 4 bytes
-DONE = "done"  # instructions executed since the budget was looked at, 4 bytes
+WIDE_FIELDS = 2
+# Small holes, a byte inside of an instruction: in the place of such a field, where the register lies among Cpu.gpr; and
+# the same of a byte register that is one of the first four
+PLACES = {field: f"{field}_place" for field in ("a", "b", "base", "index")}
+LOW_PLACES = {field: f"{field}_low" for field in ("a", "b")}
+COUNT = "count"  # instructions for which the budget must be enough, small
+# Instructions executed since the budget was looked at, without this one and with it; negative, small
+DONE, DONE_TOO = "done", "done_too"
+AFTER = "after"  # where the next instruction is, from its block's beginning, 4 bytes
+TARGET = "target"  # of a direct branch, likewise
 OPERATION = "operation"  # address of the Op
 LINK = "link"  # address of the Op that a direct branch leads to
 HANDLER = "handler"  # address of the interpreter's handler for it
 HELPERS = "helpers"  # address of the table of helpers
 NEXT = "next"  # the stencil copied behind this one, relative
 SLOW = "slow"  # the way to the interpreter's handler for this Op, relative
-HOLES = (*FIELDS, COUNT, DONE, TARGET, OPERATION, LINK, HANDLER, HELPERS, NEXT, SLOW)
-WIDE_FIELDS = 2
+PAUSE = "pause"  # where the budget has been used up, relative
+# A small hole's lowest value, the bound above, and what it is a multiple of
+SMALL = {
+    **dict.fromkeys(PLACES.values(), (0, 8 * NO_REG + 1, 8)),
+    **dict.fromkeys(LOW_PLACES.values(), (0, 8 * EBX + 1, 8)),
+    **{COUNT: (0, MOST_OPS + 2, 1), DONE: (-MOST_OPS, 1, 1), DONE_TOO: (-MOST_OPS - 1, 1, 1)},
+}
+HOLES = (*FIELDS, *SMALL, AFTER, TARGET, OPERATION, LINK, HANDLER, HELPERS, NEXT, SLOW, PAUSE)
 
 
 class Way(Enum):
@@ -35,10 +50,11 @@ class Way(Enum):
 
     @property
     def slot(self) -> int:
-        return int(self.value) % WAYS
+        return int(self.value) % LOW
 
 
-WAYS = 8
+LOW = 8  # to be added to the slot: the same where all byte registers are among the first four (AL CL DL BL)
+WAYS = 2 * LOW
 # Which value of cc_op (node.ia32.flags) a way is for
 FLAGS = {
     SUB + 2: (Way.LINKED_AFTER_SUB4, Way.SEARCHED_AFTER_SUB4, Way.AFTER_SUB4),
@@ -51,5 +67,7 @@ FLAGS_OF = {way: flags for flags, ways in FLAGS.items() for way in ways}
 PLAIN, MEMORY, DIRECT = range(3)
 # In the place of a value of cc_op that a handler leaves
 KEPT, UNKNOWN = -1, -2
+# Which of an Op's fields are byte registers, in a word with the kind
+A_IS_BYTE, B_IS_BYTE = 8, 16
 # Slots of what is no instruction (special.py)
-ENTRY, ENOUGH, INTERPRETED = range(3)
+ENTRY, ENOUGH, INTERPRETED, PAUSED = range(4)

@@ -1,8 +1,9 @@
 """All stencils of an interpreter, made beside it from the same lowered functions."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from node.ia32.blocks import FALL_HANDLER
@@ -14,14 +15,16 @@ from node.jit.lowering import LLVM_NAMES, Lowering, cold_definition, parse, prim
 from node.jit.record_copies import NARROW_RANGE_TEXT, offset
 from node.jit.semantics_library import inlined_libraries, region_cold_definition, start_again_text, stays_out, weak
 from node.jit.special_handlers import JUMP_KNOWN
+from node.jit.stencils.assembly import two_objects
 from node.jit.stencils.cutting import Stencil, cut
-from node.jit.stencils.kinds import DIRECT, KEPT, MEMORY, PLAIN, UNKNOWN, Way
+from node.jit.stencils.kinds import A_IS_BYTE, B_IS_BYTE, DIRECT, KEPT, LOW, MEMORY, PLACES, PLAIN, UNKNOWN, Way
 from node.jit.stencils.special import SPECIAL
 from node.jit.stencils.table import table
 from node.jit.stencils.text import call_out_text, stencil_text
-from node.jit.stencils.writing import DECLARATIONS
+from node.jit.stencils.writing import DECLARATIONS, SMALL_PREFIX
 from node.jitted import REGISTRY
 
+BYTE_BIT = {"a": A_IS_BYTE, "b": B_IS_BYTE}
 WAYS_OF = {
     PLAIN: (Way.ONLY,),
     MEMORY: (Way.BASE, Way.BASE_INDEX, Way.PLACE, Way.IN_FS, Way.IN_GS),
@@ -34,6 +37,14 @@ AFTER = {
         *(Way.LINKED_AFTER_SUB4, Way.LINKED_AFTER_SUB1, Way.LINKED_AFTER_LOGIC4),
         *(Way.SEARCHED_AFTER_SUB4, Way.SEARCHED_AFTER_SUB1, Way.SEARCHED_AFTER_LOGIC4),
     ),
+}
+# By slot of what goes by the flags in front of it, the slot of what asks for them
+ASKING = {
+    way.slot + low: asking.slot + low
+    for kind, ways in AFTER.items()
+    for way in ways
+    for asking in (Way.SEARCHED if way.name.startswith("SEARCHED") else WAYS_OF[kind][0],)
+    for low in (0, LOW)
 }
 
 
@@ -74,13 +85,29 @@ def make(lowering: Lowering, symbols: Mapping[int, str], first_helper: int, opti
     module = source.module({(n, h): WAYS_OF[kind_of(h)] for n, h in chosen.items()}, called_out(lowering))
     # What is seldom asked of the flags is little where it is known which they are
     after = source.module({(n, h): ways_after(h) for n, h in chosen.items()}, ())
-    found: dict[str, Stencil] = {}
-    for each in (module, after):
+    optimise(module, target)
+    bytewise = {number: byte_registers(module, number, handler) for number, handler in chosen.items()}
+    lows = {number: fields for number, fields in bytewise.items() if fields}
+    low = source.module({(n, chosen[n]): WAYS_OF[kind_of(chosen[n])] for n in lows}, called_out(lowering), lows)
+    low_after = source.module({(n, chosen[n]): ways_after(chosen[n]) for n in lows}, (), lows)
+    for each in (low, after, low_after):
         optimise(each, target)
-        found |= cut(bytes(target.emit_object(each)))
-    kinds = {number: kind_of(handler) for number, handler in chosen.items()} | {FALL_HANDLER: DIRECT}
+    found = {name: s for each in (module, low) for name, s in cut(two_objects(each, target)).items()}
+    knowing = {name: s for each in (after, low_after) for name, s in cut(two_objects(each, target)).items()}
+    found |= {name: s for name, s in knowing.items() if _is_shorter(name, s, found)}
+    kinds = {
+        number: kind_of(handler) | sum(BYTE_BIT[field] for field in bytewise[number])
+        for number, handler in chosen.items()
+    } | {FALL_HANDLER: DIRECT}
     flags = {number: flags_left(module, number, handler) for number, handler in chosen.items()}
     return table(len(handlers), kinds, flags, found)
+
+
+def _is_shorter(name: str, stencil: Stencil, found: Mapping[str, Stencil]) -> bool:
+    """Of what goes by the flags, than what asks for them: not if these matter only now and then."""
+    number, slot = (int(part) for part in name.split("_"))
+    asking = found.get(f"{number}_{ASKING[slot]}") if slot in ASKING else None
+    return asking is None or len(stencil.code) < len(asking.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +118,22 @@ class Source:
     symbols: Mapping[int, str]
     first_helper: int
 
-    def module(self, ways: Mapping[tuple[int, Handler], tuple[Way, ...]], outside: Sequence[str]) -> Any:
-        """Stencils for handlers and their numbers, in which the functions `outside` are called in the interpreter."""
+    def module(
+        self,
+        ways: Mapping[tuple[int, Handler], tuple[Way, ...]],
+        outside: Sequence[str],
+        low: Mapping[int, Set[str]] = MappingProxyType({}),
+    ) -> Any:
+        """Stencils for handlers and their numbers, in which the functions `outside` are called in the interpreter.
+        `low`: by number, fields that are one of the first four byte registers."""
         checks = self.lowering.checks
         module = parse("\n".join(self._definitions(outside)))
         for library in inlined_libraries(self.lowering, without=outside):
             module.link_in(weak(library._final_module.clone()))
         texts = [
-            stencil_text(f"{number}_{way.slot}", handler, self.symbols[number], way)
+            stencil_text(
+                f"{number}_{way.slot + (LOW if low else 0)}", handler, self.symbols[number], way, low.get(number, set())
+            )
             for (number, handler), each in ways.items()
             for way in each
         ]
@@ -119,6 +154,14 @@ class Source:
             yield call_out_text(symbol, types, self.first_helper + every.index(symbol))
         for number, symbol in enumerate(checks.helpers, self.first_helper + len(every)):
             yield call_out_text(symbol, ("i64", "i64"), number, "void")
+
+
+def byte_registers(module: Any, number: int, handler: Handler) -> frozenset[str]:
+    """Fields that are byte registers: the number is used for more than the register's place."""
+    stencil = module.get_function(f"limosa_t{number}_{WAYS_OF[kind_of(handler)][0].slot}")
+    lines = [str(instruction) for block in stencil.blocks for instruction in block.instructions]
+    computed = "".join(line for line in lines if "getelementptr" not in line)
+    return frozenset(field for field in BYTE_BIT if f"@{SMALL_PREFIX}{PLACES[field]} to" in computed)
 
 
 _CC_OP = re.compile(rf"= getelementptr [^%]*i8, ptr %c, i64 {offset('cpu', 'cc_op')}$")

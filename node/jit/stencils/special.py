@@ -1,16 +1,17 @@
 """The stencils of what is no instruction: a block's beginning and end, and the way to the interpreter's handlers.
 
-ENTRY, ENOUGH and INTERPRETED are found by their slots in the row of ENTRY_HANDLER, which is no Op of a block's code.
+ENTRY, ENOUGH, INTERPRETED and PAUSED are found by their slots in the row of ENTRY_HANDLER, which is no Op of a block's
+code.
 """
 
 from node.ia32.blocks import ENTRY_HANDLER, FALL_HANDLER
 from node.ia32.state import M32, MODE_CODE, MODE_FLAT, MODE_WATCHED
-from node.jit.dispatch import EIP, MODE, NOTED
+from node.jit.dispatch import EIP, LEFT, MODE, NOTED
 from node.jit.dispatch import LINK as LINK_AT
 from node.jit.special_handlers import COUNTDOWN
 from node.jit.stencils import kinds
 from node.jit.stencils.kinds import COUNT, DONE, HANDLER, LINK, OPERATION, Way
-from node.jit.stencils.writing import HELPERS_AT, NEXT, SLOW, function, hole, loaded, wide_hole
+from node.jit.stencils.writing import HELPERS_AT, NEXT, SLOW, function, hole, loaded, small_hole, wide_hole
 
 ENTRY = function(
     f"{ENTRY_HANDLER}_{kinds.ENTRY}",
@@ -38,7 +39,7 @@ ENOUGH = function(
         *loaded("m", "mode", MODE),
         f"  %b = and i64 %mode, {MODE_FLAT | MODE_CODE | MODE_WATCHED}",
         f"  %fit = icmp eq i64 %b, {MODE_FLAT | MODE_CODE}",
-        hole("least", COUNT),
+        small_hole("least", COUNT),
         "  %enough = icmp uge i64 %n, %least",
         "  %both = and i1 %fit, %enough",
         "  br i1 %both, label %go, label %slow, !prof !1",
@@ -53,11 +54,15 @@ INTERPRETED = function(
     [
         wide_hole("e", OPERATION),
         wide_hole("h", HANDLER),
-        hole("done", DONE),
-        "  %n1 = sub i64 %n, %done",
+        small_hole("done", DONE),
+        "  %n1 = add i64 %n, %done",
         "  musttail call preserve_nonecc void %h(ptr %e, ptr %c, ptr %m, i64 %n1)",
         "  ret void",
     ],
+)
+PAUSED = function(
+    f"{ENTRY_HANDLER}_{kinds.PAUSED}",
+    [f"  %leftp = getelementptr i8, ptr %m, i64 {LEFT}", "  store i64 0, ptr %leftp", "  ret void"],
 )
 _AFTER = [
     *loaded("c", "eip", EIP),
@@ -65,8 +70,8 @@ _AFTER = [
     "  %sum = add i64 %eip, %at",
     f"  %after = and i64 %sum, {M32}",
     "  store i64 %after, ptr %eipp",
-    hole("done", DONE),
-    "  %n1 = sub i64 %n, %done",
+    small_hole("done", DONE),
+    "  %n1 = add i64 %n, %done",
     "  %h = load ptr, ptr %to",
     "  musttail call preserve_nonecc void %h(ptr %to, ptr %c, ptr %m, i64 %n1)",
     "  ret void",
@@ -85,4 +90,4 @@ FALL_SEARCHED = function(
         SLOW,
     ],
 )
-SPECIAL = "\n".join([ENTRY, ENOUGH, INTERPRETED, FALL_LINKED, FALL_SEARCHED])
+SPECIAL = "\n".join([ENTRY, ENOUGH, INTERPRETED, PAUSED, FALL_LINKED, FALL_SEARCHED])

@@ -1,14 +1,16 @@
 """The stencils as one piece of memory, in the layout that `copying.py` reads.
 
-a row a handler       kind, flags that it leaves, then for each of its WAYS the offset of a stencil; 0: there is none
-a stencil             bytes of code, number of holes, a word a hole (offset | number in HOLES << 32), the code
+a row a handler       kind and which fields are byte registers, flags that it leaves, then for each of its WAYS the
+                      offset of a stencil; 0: there is none
+a stencil             bytes of code, number of holes, number of those that are SLOW, a word a hole (offset | number in
+                      HOLES << 32), the code
 """
 
 import struct
 from collections.abc import Mapping
 
 from node.jit.stencils.cutting import Stencil
-from node.jit.stencils.kinds import HOLES, PLAIN, UNKNOWN, WAYS
+from node.jit.stencils.kinds import HOLES, PLAIN, SLOW, UNKNOWN, WAYS
 
 ROW = struct.Struct(f"<{2 + WAYS}q")
 
@@ -30,5 +32,6 @@ def table(handlers: int, kinds: Mapping[int, int], flags: Mapping[int, int], ste
 
 def _packed(stencil: Stencil) -> bytes:
     holes = [offset | HOLES.index(hole) << 32 for offset, hole in stencil.holes]
-    head = struct.pack(f"<{2 + len(holes)}q", len(stencil.code), len(holes), *holes)
+    slow = sum(hole == SLOW for _, hole in stencil.holes)
+    head = struct.pack(f"<{3 + len(holes)}q", len(stencil.code), len(holes), slow, *holes)
     return head + stencil.code + bytes(-len(stencil.code) % 8)

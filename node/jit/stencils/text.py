@@ -10,16 +10,28 @@ handler for the same Op, which starts the instruction again.
 Xu and Kjolstad, "Copy-and-Patch Compilation", OOPSLA 2021, is where the method comes from.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from node.ia32.encodings import Handler
-from node.ia32.operands import push
+from node.ia32.operands import next_eip, push
 from node.ia32.state import CS, DS, ES, FS, GS, M32, MACHINE, NO_REG, OP, OP_BYTES, SS
-from node.jit.dispatch import GO_ON, LEFT
+from node.jit.dispatch import GO_ON
 from node.jit.hot_fields import FLEETING, HOT, closure_of
 from node.jit.record_copies import REAL, fetch_text, offset
-from node.jit.stencils.kinds import DONE, FIELDS, FLAGS_OF, HELPERS, LINK, TARGET, Way
-from node.jit.stencils.writing import HELPERS_AT, NEXT, SLOW, function, hole, loaded, wide_hole
+from node.jit.stencils.kinds import (
+    AFTER,
+    DONE_TOO,
+    FIELDS,
+    FLAGS_OF,
+    HELPERS,
+    LINK,
+    LOW_PLACES,
+    PLACES,
+    SMALL,
+    TARGET,
+    Way,
+)
+from node.jit.stencils.writing import HELPERS_AT, NEXT, PAUSE, SLOW, function, hole, loaded, small_hole, wide_hole
 
 
 def call_out_text(symbol: str, types: Sequence[str], number: int, result: str = "i32") -> str:
@@ -32,11 +44,12 @@ def call_out_text(symbol: str, types: Sequence[str], number: int, result: str = 
     return "\n".join([*lines, f"  {kept}call {result} %f({declared}) cold", f"  ret {returned}", "}"])
 
 
-def stencil_text(name: str, handler: Handler, symbol: str, way: Way) -> str:
-    """`symbol`: the numba function of the semantic, as in `dispatch.handler_text`."""
+def stencil_text(name: str, handler: Handler, symbol: str, way: Way, low: Set[str]) -> str:
+    """`symbol`: the numba function of the semantic, as in `dispatch.handler_text`; `low`: fields that are one of the
+    first four byte registers."""
     constants = "".join(f", i64 {k}" for k in handler.constants)
     lines = ["  %ret = alloca i64", "  %exc = alloca ptr", f"  %op = alloca [{OP_BYTES} x i8], align 8"]
-    lines += _operands(way, relative=handler.direct and push not in closure_of(handler.semantic))
+    lines += _operands(way, {**PLACES, **{field: LOW_PLACES[field] for field in low}, **_sums(handler)})
     lines += _guard(way)
     lines += [*_machine_copy(), *_cpu_facts()]
     lines.append(f"  %s = call i32 @{symbol}(ptr %ret, ptr %exc, ptr %c, ptr %ma, ptr %op{constants})")
@@ -66,10 +79,21 @@ BELOW = {"length": 16, "at": 256, "a": 8, "b": 8, "base": 9, "index": 9, "scale"
 SEGMENT = {Way.BASE: DS, Way.BASE_INDEX: DS, Way.PLACE: DS, Way.IN_FS: FS, Way.IN_GS: GS}
 
 
-def _operands(way: Way, *, relative: bool) -> list[str]:
-    """Fill a private Op with holes, but for what this way of addressing says. `relative`: only the sum is wanted of
-    what tells where a direct branch leads."""
-    known: dict[str, int] = {"at": 0, "length": 0} if relative else {}
+def _sums(handler: Handler) -> dict[str, str]:
+    """Of what tells where the next instruction is, or where a direct branch leads, only the sum is wanted: the hole for
+    it, and "" for 0."""
+    within = closure_of(handler.semantic, inlined_only=True)
+    if {f for f in within if {"at", "length"} & set(f.__code__.co_names)} != {next_eip}:
+        return {}
+    if handler.direct and push not in within:
+        return {"imm": TARGET, "at": "", "length": ""}
+    return {"at": AFTER, "length": ""}
+
+
+def _operands(way: Way, kinds: Mapping[str, str]) -> list[str]:
+    """Fill a private Op with holes, but for what this way of addressing says. `kinds`: of holes that are not for a
+    field as it is."""
+    known = {field: 0 for field, kind in kinds.items() if not kind}
     if way in SEGMENT:
         known["seg"] = SEGMENT[way]
     if way in (Way.BASE, Way.PLACE):
@@ -84,13 +108,16 @@ def _operands(way: Way, *, relative: bool) -> list[str]:
         if field in known:
             lines.append(f"  store {kind} {known[field]}, ptr %o{at}p, align 1")
         else:
-            kind_of_hole = TARGET if relative and field == "imm" else field
-            lines += [
-                hole(f"o{at}", kind_of_hole, BELOW.get(field, 1 << 32)),
-                f"  %o{at}n = trunc i64 %o{at} to {kind}",
-            ]
-            lines.append(f"  store {kind} %o{at}n, ptr %o{at}p, align 1")
+            lines += _filled(f"o{at}", field, kinds.get(field, field))
+            lines += [f"  %o{at}n = trunc i64 %o{at} to {kind}", f"  store {kind} %o{at}n, ptr %o{at}p, align 1"]
     return lines
+
+
+def _filled(name: str, field: str, kind: str) -> list[str]:
+    """A register's place is 8 times its number: then LLVM sees that it can index with the place itself."""
+    if kind in SMALL:
+        return [small_hole(f"{name}at", kind), f"  %{name} = lshr exact i64 %{name}at, 3"]
+    return [hole(name, kind, BELOW.get(field, 1 << 32))]
 
 
 def _machine_copy() -> list[str]:
@@ -122,10 +149,9 @@ def _behind(handler: Handler, way: Way) -> list[str]:
     if handler.ends == "cc":
         lines += ["  %t = load i64, ptr %ret", "  %yes = icmp ne i64 %t, 0"]
         lines += ["  br i1 %yes, label %taken, label %next", "next:", NEXT, "taken:"]
-    lines += [hole("done", DONE), "  %n0 = sub i64 %n, %done", "  %n1 = sub i64 %n0, 1"]
+    lines += [small_hole("done", DONE_TOO), "  %n1 = add i64 %n, %done"]
     lines += ["  %over = icmp eq i64 %n1, 0", "  br i1 %over, label %pause, label %chain, !prof !0"]
-    lines += ["pause:", f"  %leftp = getelementptr i8, ptr %m, i64 {LEFT}", "  store i64 0, ptr %leftp", "  ret void"]
-    lines += ["chain:"]
+    lines += ["pause:", PAUSE, "chain:"]
     if way in LINKED:
         lines += [wide_hole("to", LINK), "  %h = load ptr, ptr %to"]
         return [*lines, "  musttail call preserve_nonecc void %h(ptr %to, ptr %c, ptr %m, i64 %n1)", "  ret void"]
