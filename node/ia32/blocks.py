@@ -229,8 +229,8 @@ def note(c: Cpu, m: Machine, e: Op) -> None:
 @jitted
 def heat(m: Machine, key: int) -> int:
     """How often the block with this key has been entered by the interpreter; 0: never, and TRANSLATED_HEAT once it is
-    translated, since nobody counts then. Also asked while the guest runs, when chains change under the reader: hence no
-    loop without a bound."""
+    translated, since nobody counts then. One that was seldom come back to when its note was due is counted anew. Also
+    asked while the guest runs, when chains change under the reader: hence no loop without a bound."""
     index = peek32(m.block_table + bucket_of(key))
     for _ in range(64):
         if index == 0 or index > BLOCKS_CAPACITY:
