@@ -32,7 +32,8 @@ from node.jitted import (
 TABLE_BITS = 17
 BLOCKS_CAPACITY = 1 << 17
 OPS_CAPACITY = 1 << 20
-SCRATCH_OPS = 2  # the arena's first Ops: an instruction that spans pages is decoded there anew each time
+SPANS = 1024
+SCRATCH_OPS = 2 * SPANS  # the arena's first Ops are those of instructions that no block can hold (spanning.py)
 MOST_OPS, MOST_BYTES = 48, 200
 
 UNDEFINED_HANDLER, FALL_HANDLER, DEAD_HANDLER, ENTRY_HANDLER, FIRST_HANDLER = 0, 1, 2, 3, 4

@@ -15,17 +15,19 @@ from node.ia32.blocks import (
     MOST_OPS,
     OPS_CAPACITY,
     REGION_KEY,
+    SCRATCH_OPS,
     block_numbered,
     handler_numbered,
     lookup,
     op_at,
     remember,
 )
-from node.ia32.decode import NEED_MORE, TOO_LONG, decode
+from node.ia32.decode import MOST, decode
 from node.ia32.faults import general_protection, undefined
+from node.ia32.spanning import UNKNOWN, decode_alone, recall
 from node.ia32.state import ATTR_D, CS, M32, MODE_CODE, OP_BYTES, Cpu, Machine, Op
 from node.ia32.tlb import entry_of, protect_backing
-from node.jitted import inlined, jitted, peek8, poke8, poke64
+from node.jitted import inlined, jitted, peek8, poke64
 
 WIDE_KEY, LIMITED_KEY = 1 << 40, 1 << 41
 
@@ -45,17 +47,27 @@ def find(c: Cpu, m: Machine) -> int:
     offset = page + (linear & 0xFFF)
     wide = 1 if c.attr[CS] & ATTR_D else 0
     key = offset | (WIDE_KEY if wide else 0) | (0 if c.limit[CS] == M32 else LIMITED_KEY)
+    if linear & 0xFFF > 4096 - MOST:
+        ops = recall(c, m, linear, key)
+        if ops != UNKNOWN:
+            return 0 if ops == FAULTED else ops
     number = lookup(m, key)
     if number == 0:
         if is_full(m):
             return 0
         number = _decode_block(m, key, offset, wide)
         if number == 0:
-            return _decode_single(c, m, linear, offset, wide)
+            return decode_alone(c, m, linear, key, wide)
     block = block_numbered(m, number)
     if c.limit[CS] != M32 and c.eip + block.length - 1 > c.limit[CS]:
-        return _decode_single(c, m, linear, offset, wide)
+        return decode_alone(c, m, linear, key, wide)
     return block.ops
+
+
+@inlined
+def is_lasting(m: Machine, address: int) -> bool:
+    """Whether the Op at `address`, that was found, is a block's: one that lies there as long as it is not DEAD."""
+    return address >= m.ops + SCRATCH_OPS * OP_BYTES
 
 
 @jitted
@@ -63,7 +75,7 @@ def find_jump(c: Cpu, m: Machine) -> int:
     """The same, and remember it: native code looks into `m.jumps` first. An entry is (linear address, Machine.mode, the
     page's TLB entry, address of the Op) and holds as long as these are the same and the Op is not dead."""
     address = find(c, m)
-    if address > m.ops and m.mode & MODE_CODE:
+    if is_lasting(m, address) and m.mode & MODE_CODE:
         linear = (c.base[CS] + c.eip) & M32
         at = m.jumps + jump_slot(linear)
         poke64(at, linear)
@@ -95,7 +107,7 @@ def _decode_block(m: Machine, key: int, offset: int, wide: int) -> int:
     ended = 0
     while ended == 0 and count < MOST_OPS and at < MOST_BYTES:
         e = op_at(ops + count * OP_BYTES)
-        length = decode(m, e, m.ram + offset + at, min(room - at, 15), wide)
+        length = decode(m, e, m.ram + offset + at, min(room - at, MOST), wide)
         if length < 0:
             break
         e.at = at
@@ -130,38 +142,6 @@ def _enter_entry(m: Machine, e: Op, number: int) -> None:
     e.length = 0
     e.at = 0
     e.seg = 0
-
-
-@jitted
-def _decode_single(c: Cpu, m: Machine, linear: int, offset: int, wide: int) -> int:
-    """One instruction into the scratch Ops: it spans two pages, or comes near the segment's end."""
-    room = 4096 - (offset & 0xFFF)
-    allowed = min(c.limit[CS] - c.eip + 1, 15)
-    have = min(room, allowed)
-    for i in range(have):
-        poke8(m.decode_buffer + i, peek8(m.ram + offset + i))
-    e = op_at(m.ops)
-    length = decode(m, e, m.decode_buffer, have, wide)
-    if length == NEED_MORE and room < allowed:
-        beyond = (linear & ~0xFFF) + 4096 & M32
-        page = fetch_page(c, m, beyond)
-        if page == FAULTED:
-            return 0
-        for i in range(have, allowed):
-            byte = 0xFF if page == NOWHERE else peek8(m.ram + page + i - have)
-            poke8(m.decode_buffer + i, byte)
-        length = decode(m, e, m.decode_buffer, allowed, wide)
-    if length == NEED_MORE or length == TOO_LONG:
-        general_protection(m, 0)  # beyond the limit, or more than 15 bytes
-        return 0
-    e.at = 0
-    fall = op_at(m.ops + OP_BYTES)
-    fall.handler = handler_numbered(m, FALL_HANDLER)
-    fall.link = 0
-    fall.at = length & 0xFF
-    fall.length = 0
-    fall.seg = 0
-    return m.ops
 
 
 @jitted

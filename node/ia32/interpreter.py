@@ -15,7 +15,7 @@ from node.ia32.debug import stop_before_instruction
 from node.ia32.encodings import tables
 from node.ia32.exceptions import HOLD_TRAPS, debug_trap, deliver_interrupt, deliver_nmi, deliver_pending
 from node.ia32.faults import AGAIN, undefined
-from node.ia32.fetch import find, is_full
+from node.ia32.fetch import find, is_full, is_lasting
 from node.ia32.host_sse import float_control, set_float_control
 from node.ia32.semantics.vector_state import adopt, collect
 from node.ia32.state import (
@@ -169,7 +169,7 @@ def follow(c: Cpu, m: Machine, e: Op, before: int) -> int:
     (whatever maps there next time), in a segment without a limit. `before`: c.eip of the branch's block."""
     address = find(c, m)
     base = c.base[CS]
-    if address > m.ops and c.limit[CS] == M32 and (base + before) >> 12 == (base + c.eip) >> 12:
+    if is_lasting(m, address) and c.limit[CS] == M32 and (base + before) >> 12 == (base + c.eip) >> 12:
         e.link = address
     return address
 

@@ -20,12 +20,14 @@ from node.ia32.blocks import (
     NOTES_CAPACITY,
     OPS_CAPACITY,
     SCRATCH_OPS,
+    SPANS,
     TABLE_BITS,
     forget_all,
 )
 from node.ia32.encodings import tables
 from node.ia32.models import DEFAULT, CpuModel, install_model
 from node.ia32.physical import MAP_READ, MAP_WRITE
+from node.ia32.spanning import SPAN_BYTES
 from node.ia32.state import CPU, M32, MACHINE, NO_PORT, OP_BYTES, PORT_ANSWERS, PORTS, SINK_BYTES, Cpu, Machine
 from node.ia32.tlb import FILLED_CAPACITY
 from node.jitted import new_record
@@ -130,6 +132,7 @@ class Processor:
             "blocks": np.zeros(BLOCKS_CAPACITY * BLOCK_BYTES, np.uint8),
             "block_table": np.zeros(1 << TABLE_BITS, np.uint32),
             "decode_buffer": np.zeros(16, np.uint8),
+            "spans": np.zeros(SPANS * SPAN_BYTES, np.uint8),
             "cpu_copy": np.zeros(1, CPU),
             "encodings": decoded.packed,
             "handlers": handlers,

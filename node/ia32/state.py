@@ -185,6 +185,7 @@ class Machine:
     copies_bytes: I64
     copies_used: I64
     copies_full: I64  # 1: there was no room
+    spans: I64  # instructions on two pages (spanning.py)
     decode_buffer: I64  # 16 bytes of instruction under decoding
     watches_code: I64  # 1: there are breakpoints on instructions
     seg_ok: Annotated[list[int], np.int64, 8]  # 1: every read passes segment checks; 2: every write too

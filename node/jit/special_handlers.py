@@ -2,7 +2,15 @@
 last, the way to where c.eip leads, and `execute` itself.
 """
 
-from node.ia32.blocks import DEAD_HANDLER, ENTRY_HANDLER, FALL_HANDLER, JUMP_BYTES, JUMPS, UNDEFINED_HANDLER
+from node.ia32.blocks import (
+    DEAD_HANDLER,
+    ENTRY_HANDLER,
+    FALL_HANDLER,
+    JUMP_BYTES,
+    JUMPS,
+    SCRATCH_OPS,
+    UNDEFINED_HANDLER,
+)
 from node.ia32.state import CPU, CS, M32, MACHINE, OP, OP_BYTES
 from node.jit.dispatch import EIP, FOLLOW, LEFT, MODE, SIGNATURE, handler_name, numbered
 
@@ -89,7 +97,8 @@ look:
 found:
   %op = getelementptr i8, ptr %m, i64 {OPS}
   %scratch = load i64, ptr %op
-  %keep = icmp ugt i64 %a, %scratch
+  %lasting = add i64 %scratch, {SCRATCH_OPS * OP_BYTES}
+  %keep = icmp uge i64 %a, %lasting
   br i1 %keep, label %link, label %go
 link:
   store i64 %a, ptr %e
