@@ -4,6 +4,7 @@ RF lives from the IRET or task switch that loads it to the beginning of the next
 VIP belong to VME, which is not offered, and read as zero.
 """
 
+from node.ia32.faults import leave_after
 from node.ia32.flags import eflags, set_explicit
 from node.ia32.segments import refresh_level
 from node.ia32.state import AC, DF, ID, IF, IOPL_MASK, NT, RF, STATUS_FLAGS, TF, VM, Cpu, Machine
@@ -25,11 +26,12 @@ def replace_flags(c: Cpu, value: int, mask: int) -> None:
 
 @jitted
 def load_flags(c: Cpu, m: Machine, value: int, mask: int) -> None:
-    """The same by POPF or IRET, which may switch alignment checks on or off."""
+    """The same by POPF or IRET, which may switch alignment checks on or off, and with that the mode."""
     before = c.flags
     replace_flags(c, value, mask)
     if (before ^ c.flags) & AC:
         refresh_level(c, m)
+        leave_after(m)
 
 
 @jitted

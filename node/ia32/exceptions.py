@@ -18,6 +18,7 @@ from node.ia32.debug import raise_trap
 from node.ia32.faults import FAULT, NO_ERROR, general_protection
 from node.ia32.flags import eflags
 from node.ia32.gates import deliver_protected
+from node.ia32.holding import HOLD_ALL
 from node.ia32.segments import check_entry, install_real
 from node.ia32.stacks import push_word
 from node.ia32.state import (
@@ -61,7 +62,6 @@ FAULT_CLASS = (  # restartable: RF is pushed set (SDM 3B 17.3.1.1)
     CONTRIBUTORY | 1 << BR | 1 << UD | 1 << NM | 1 << PAGE | 1 << MF | 1 << AC_ | 1 << XM
 )
 DR7_GD = 0x2000
-HOLD_TRAPS = 2  # c.inhibit: debug traps too wait for the next instruction
 
 
 @jitted
@@ -171,7 +171,7 @@ def deliver_nmi(c: Cpu, m: Machine) -> None:
 def debug_trap(c: Cpu, m: Machine, stepping: int) -> None:
     """The trap after an instruction that began with TF set or hit a data breakpoint (SDM 3B 17.3.1.2, 17.3.1.4); none
     after MOV SS, POP SS and INT n, but hits wait for the next instruction's."""
-    if c.inhibit != HOLD_TRAPS:
+    if c.inhibit != HOLD_ALL:
         raise_trap(c, m, stepping)
         deliver_pending(c, m)
 

@@ -13,9 +13,10 @@ from node.ia32.blocks import DEAD_HANDLER, ENTRY_HANDLER, FALL_HANDLER, forget_a
 from node.ia32.bus import DIRECT, LATER, NOTHING
 from node.ia32.debug import stop_before_instruction
 from node.ia32.encodings import tables
-from node.ia32.exceptions import HOLD_TRAPS, debug_trap, deliver_interrupt, deliver_nmi, deliver_pending
+from node.ia32.exceptions import debug_trap, deliver_interrupt, deliver_nmi, deliver_pending
 from node.ia32.faults import AGAIN, undefined
 from node.ia32.fetch import find, is_full, is_lasting
+from node.ia32.holding import HOLD_ALL, let_go
 from node.ia32.host_sse import float_control, set_float_control
 from node.ia32.semantics.vector_state import adopt, collect
 from node.ia32.state import (
@@ -54,9 +55,11 @@ def run(c: Cpu, m: Machine) -> None:
     not)."""
     m.exit = EXIT_NONE
     m.slice = m.left
+    m.held_at = c.instructions
     outer = float_control(m)
     adopt(c, m)
     while m.left > 0 and m.exit == EXIT_NONE:
+        let_go(c, m)
         held_off = c.inhibit or m.io_ready or m.answers  # the host has done one half of an access: now comes the other
         if held_off == 0 and c.nmi_pending and c.nmi_masked == 0:
             deliver_nmi(c, m)
@@ -69,6 +72,7 @@ def run(c: Cpu, m: Machine) -> None:
             m.exit = EXIT_HALT
         else:
             _advance(c, m)
+    let_go(c, m)
     collect(c, m)
     set_float_control(m, outer)
     _account(c, m)
@@ -84,7 +88,7 @@ def _account(c: Cpu, m: Machine) -> None:
 def _advance(c: Cpu, m: Machine) -> None:
     """Up to the next place where interrupts, traps and exceptions are looked at."""
     stepping = c.flags & TF
-    if m.watches_code and m.io_ready == 0 and c.inhibit != HOLD_TRAPS and stop_before_instruction(c, m):
+    if m.watches_code and m.io_ready == 0 and c.inhibit != HOLD_ALL and stop_before_instruction(c, m):
         m.left -= 1
         deliver_pending(c, m)
         return
@@ -98,7 +102,6 @@ def _advance(c: Cpu, m: Machine) -> None:
         held = m.left - 1
         m.slice -= held
         m.left = 1
-    inhibited = c.inhibit
     before = m.left
     m.leave = STAY
     m.reach = DIRECT if m.alone else LATER
@@ -124,8 +127,6 @@ def _advance(c: Cpu, m: Machine) -> None:
         m.alone = 1
         return
     m.alone = m.answers = 0
-    if inhibited and (executed or m.fault):
-        c.inhibit = 0 if c.inhibit == inhibited else c.inhibit
     if m.fault:
         m.left -= (
             1  # a delivery costs like an instruction, so that a guest caught in its own faults cannot hold the host
@@ -135,6 +136,7 @@ def _advance(c: Cpu, m: Machine) -> None:
         return
     if m.posted:
         m.exit = EXIT_MEMORY
+    let_go(c, m)
     if executed and (stepping or c.debug_hits):
         debug_trap(c, m, stepping)
 

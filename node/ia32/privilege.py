@@ -37,6 +37,6 @@ def fall_through(c: Cpu, e: Op) -> None:
 
 @jitted
 def look_around(c: Cpu, m: Machine) -> None:
-    """After IF, TF, the interrupt shadow or NMI masking changed: let the outer loop look if something waits."""
-    if c.flags & TF or c.inhibit or c.nmi_pending or (c.flags & IF and m.interrupt_line):
+    """After IF, TF or NMI masking changed: let the outer loop look if something waits."""
+    if c.flags & TF or c.nmi_pending or (c.flags & IF and m.interrupt_line):
         leave_after(m)

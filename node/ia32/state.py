@@ -104,7 +104,7 @@ class Cpu:
     tsc_offset: I64  # TSC = f(instructions or guest time) + this, modulo 2^64 as a signed value
     instructions: I64  # executed since reset
     debug_hits: I64  # data breakpoints met, as bits of DR6, that the trap behind the instruction will report
-    inhibit: I64  # 1: interrupts held off until after the next instruction (STI, MOV SS); 2: debug traps too
+    inhibit: I64  # HOLD_…: held off until after the next instruction, behind STI and loads of SS (holding.py)
     halted: I64  # HLT: waits for an interrupt
     nmi_pending: I64
     nmi_masked: I64  # between an NMI's delivery and the next IRET
@@ -199,6 +199,7 @@ class Machine:
     io_ready: I64  # 1: the host has read io_value for the instruction that is executed again
     interrupt_line: I64  # a maskable interrupt waits: the PIC's, by way of LINT0, or apic_vector
     tsc_now: I64  # guest time's contribution to the TSC at the start of this slice
+    held_at: I64  # instructions that had been executed where c.inhibit holds
     # RDTSC = tsc_now + ((executed - tsc_start) * tsc_per_instruction >> 16), executed = instructions + slice - left
     tsc_start: I64  # c.instructions at the start of this slice
     tsc_per_instruction: I64

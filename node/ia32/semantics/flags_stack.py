@@ -7,14 +7,13 @@ IOPL. In virtual-8086 mode all four need IOPL 3.
 from node.ia32.eflags import USER_FLAGS, WIDE_FLAGS, iopl, load_flags
 from node.ia32.faults import general_protection
 from node.ia32.flags import eflags
+from node.ia32.holding import HOLD_INTERRUPTS, hold
 from node.ia32.operands import in_v86
-from node.ia32.privilege import fall_through, look_around
+from node.ia32.privilege import look_around
 from node.ia32.rows import SIZE, Row
 from node.ia32.stacks import push_word, release, stack_word
 from node.ia32.state import IF, IOPL_MASK, RF, VM, Cpu, Machine, Op
 from node.jitted import jitted
-
-HOLD_INTERRUPTS = 1  # c.inhibit after STI: none before the next instruction has executed
 
 
 @jitted
@@ -39,7 +38,6 @@ def popf(c: Cpu, m: Machine, e: Op, size: int) -> None:
         mask |= IOPL_MASK
     load_flags(c, m, word, mask)
     release(c, m, size)
-    fall_through(c, e)
     look_around(c, m)
 
 
@@ -49,7 +47,6 @@ def cli(c: Cpu, m: Machine, e: Op) -> None:
         general_protection(m, 0)
     else:
         c.flags &= ~IF
-        fall_through(c, e)
 
 
 @jitted
@@ -59,14 +56,13 @@ def sti(c: Cpu, m: Machine, e: Op) -> None:
         return
     if c.flags & IF == 0:
         c.flags |= IF
-        c.inhibit = HOLD_INTERRUPTS
-    fall_through(c, e)
+        hold(c, m, HOLD_INTERRUPTS)
     look_around(c, m)
 
 
 ROWS = [
     Row("9C", "-v", pushf, (SIZE,), faults="always"),
-    Row("9D", "-v", popf, (SIZE,), faults="always", ends="always"),
-    Row("FA", "", cli, faults="always", ends="always", privileged=True),
-    Row("FB", "", sti, faults="always", ends="always", privileged=True),
+    Row("9D", "-v", popf, (SIZE,), faults="always"),
+    Row("FA", "", cli, faults="always", privileged=True),
+    Row("FB", "", sti, faults="always", counts=True, privileged=True),
 ]

@@ -4,9 +4,10 @@ In virtual-8086 mode INT n needs IOPL 3 (VME is not offered); INT3, INTO and INT
 """
 
 from node.ia32.eflags import iopl
-from node.ia32.exceptions import EXTERNAL, HOLD_TRAPS, SOFTWARE, enter_handler, settle_new_task
+from node.ia32.exceptions import EXTERNAL, SOFTWARE, enter_handler, settle_new_task
 from node.ia32.faults import NO_ERROR, general_protection, raise_fault, undefined
 from node.ia32.flags import overflow
+from node.ia32.holding import HOLD_ALL, hold
 from node.ia32.operands import get_reg, in_v86, load_seg, next_eip, offset_of, sign_extend
 from node.ia32.privilege import fall_through
 from node.ia32.rows import SIZE, Row
@@ -20,7 +21,7 @@ def _interrupt(c: Cpu, m: Machine, e: Op, vector: int, source: int) -> None:
     stepping = c.flags & TF
     committed = enter_handler(c, m, vector, NO_ERROR, source, next_eip(c, e))
     if stepping and m.fault == 0:
-        c.inhibit = HOLD_TRAPS
+        hold(c, m, HOLD_ALL)
     settle_new_task(c, m, committed)
 
 
@@ -72,10 +73,10 @@ def ud2(c: Cpu, m: Machine, e: Op) -> None:
 
 
 ROWS = [
-    Row("CC", "", int_3, faults="always", ends="always", oracle=False),
-    Row("CD", "Ib", int_n, faults="always", ends="always", oracle=False),
-    Row("CE", "", into, faults="always", ends="always", oracle=False),
-    Row("F1", "", int_1, faults="always", ends="always", oracle=False),
+    Row("CC", "", int_3, faults="always", ends="always", counts=True, oracle=False),
+    Row("CD", "Ib", int_n, faults="always", ends="always", counts=True, oracle=False),
+    Row("CE", "", into, faults="always", ends="always", counts=True, oracle=False),
+    Row("F1", "", int_1, faults="always", ends="always", counts=True, oracle=False),
     Row("62", "Gv,Mv", bound, (SIZE,), faults="always", oracle=False),
     Row("0F 0B", "", ud2, faults="always", ends="always", oracle=False),
 ]

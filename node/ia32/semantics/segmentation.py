@@ -1,15 +1,14 @@
 """Segment registers as operands: MOV, PUSH, POP, and the loads of far pointers (LDS LES LFS LGS LSS)."""
 
-from node.ia32.faults import undefined
+from node.ia32.faults import leave_after, undefined
+from node.ia32.holding import HOLD_ALL, hold
 from node.ia32.operands import MEM, load_seg, mask_of, moved_stack, offset_of, read_rm, set_reg, store_op
-from node.ia32.privilege import fall_through, look_around
+from node.ia32.privilege import fall_through
 from node.ia32.rows import FORM, SIZE, Row
 from node.ia32.segments import load_segment
 from node.ia32.stacks import push_word, stack_word
 from node.ia32.state import CS, DS, ES, ESP, FS, GS, SS, Cpu, Machine, Op
 from node.jitted import inlined, jitted
-
-HOLD_ALL = 2  # c.inhibit after a load of SS: no interrupt or debug trap before the next instruction (SDM 3A 6.8.3)
 
 
 @jitted
@@ -42,9 +41,9 @@ def load_ss(c: Cpu, m: Machine, e: Op, form: int) -> None:
 
 @inlined
 def _after_ss(c: Cpu, m: Machine, e: Op) -> None:
-    c.inhibit = HOLD_ALL
+    hold(c, m, HOLD_ALL)
     fall_through(c, e)
-    look_around(c, m)
+    leave_after(m)
 
 
 @jitted
@@ -86,7 +85,7 @@ def load_far_pointer(c: Cpu, m: Machine, e: Op, size: int, seg: int) -> None:
 ROWS = [
     Row("8C", "Ev,Sw", store_selector, (SIZE, FORM), faults="always", oracle=False),
     *(Row(f"8E /{seg}", "Ew", load_selector, (FORM,), faults="always", oracle=False) for seg in (ES, DS, FS, GS)),
-    Row(f"8E /{SS}", "Ew", load_ss, (FORM,), faults="always", ends="always", oracle=False),
+    Row(f"8E /{SS}", "Ew", load_ss, (FORM,), faults="always", ends="always", counts=True, oracle=False),
     Row("06", "-v", push_segment, (SIZE, ES), faults="always"),
     Row("0E", "-v", push_segment, (SIZE, CS), faults="always"),
     Row("16", "-v", push_segment, (SIZE, SS), faults="always"),
@@ -94,7 +93,7 @@ ROWS = [
     Row("0F A0", "-v", push_segment, (SIZE, FS), faults="always"),
     Row("0F A8", "-v", push_segment, (SIZE, GS), faults="always"),
     Row("07", "-v", pop_segment, (SIZE, ES), faults="always", oracle=False),
-    Row("17", "-v", pop_ss, (SIZE,), faults="always", ends="always", oracle=False),
+    Row("17", "-v", pop_ss, (SIZE,), faults="always", ends="always", counts=True, oracle=False),
     Row("1F", "-v", pop_segment, (SIZE, DS), faults="always", oracle=False),
     Row("0F A1", "-v", pop_segment, (SIZE, FS), faults="always", oracle=False),
     Row("0F A9", "-v", pop_segment, (SIZE, GS), faults="always", oracle=False),

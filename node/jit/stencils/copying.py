@@ -11,6 +11,7 @@ leads here when the block's first Op is DEAD, and `forget_all` empties the arena
 """
 
 from node.ia32.blocks import AGAIN_AFTER, ENTRY_HANDLER, MOST_OPS, block_numbered, handler_numbered, note, op_at
+from node.ia32.holding import executed
 from node.ia32.state import M8, M32, OP_BYTES, Cpu, Machine, Op
 from node.jit.stencils import kinds
 from node.jit.stencils.choosing import choose, code_bytes, is_sometimes_slow, special
@@ -35,10 +36,10 @@ def warm(c: Cpu, m: Machine, e: Op) -> None:
     """The block that `e` begins has been entered some times more: copy it, and note it when it is time, if it is soon
     come back to. Other code has left the host's caches by then, and is the shortest as it was decoded."""
     block = block_numbered(m, int(e.imm))
-    executed = c.instructions + m.slice - m.left
+    present = executed(c, m)
     entries = (m.look_mask & M32) + 1
-    is_near = executed - block.looked <= m.reuse * entries
-    block.looked = executed
+    is_near = present - block.looked <= m.reuse * entries
+    block.looked = present
     if is_near and m.stencils:
         copy_block(m, int(e.imm))
     if int(e.disp) == 0:
