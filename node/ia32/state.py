@@ -179,7 +179,8 @@ class Machine:
     patience: I64  # and how many later once more
     stencils: I64  # table of stencils (node.jit.stencils); 0: none are copied
     look_mask: I64  # a block is looked at when what its first Op has still to count has none of these bits
-    reuse: I64  # instructions between two entries of a block, on average, up to which it is worth being copied or noted
+    copy_within: I64  # instructions between two entries of a block, on average, up to which it is worth being copied
+    note_within: I64  # and noted
     copies: I64  # arena for copied stencils, where it is written, and where it is executed
     copies_run: I64
     copies_bytes: I64

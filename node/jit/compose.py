@@ -7,7 +7,7 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from node.ia32 import exceptions, flags, interpreter, segments, slices, tlb
-from node.ia32.blocks import FIRST_HANDLER, forget_all, heat, lookup, note
+from node.ia32.blocks import FIRST_HANDLER, forget_all, heat, lookup
 from node.ia32.decode import decode
 from node.ia32.encodings import tables
 from node.ia32.faults import undefined
@@ -18,7 +18,7 @@ from node.jit.lowering import LLVM_NAMES, Lowering, cold_definitions, parse, pri
 from node.jit.packed import pack
 from node.jit.semantics_library import LibraryBuilder
 from node.jit.special_handlers import SPECIAL
-from node.jit.stencils.copying import warm
+from node.jit.stencils.copying import due, warm
 from node.jit.stencils.making import called_out, make
 from node.jit.target import target_machine
 
@@ -45,7 +45,7 @@ SUPPORT: dict[str, tuple[Callable[..., Any], tuple[str, ...], str]] = {
     "settle": (interpreter.settle, ("cpu", "machine", "op", "i64"), "void"),
     "stop_before": (interpreter.stop_before, ("cpu", "op"), "void"),
     "undefined": (undefined, ("machine",), "void"),
-    "note": (note, ("cpu", "machine", "op"), "void"),
+    "due": (due, ("cpu", "machine", "op"), "void"),
     "warm": (warm, ("cpu", "machine", "op"), "void"),
     "settle_at": (interpreter.settle_at, ("cpu", "machine", "i64", "i64", "i64"), "void"),
 }

@@ -165,7 +165,9 @@ go:
   ret void
 }}
 define internal preserve_nonecc void @limosa_noted{SIGNATURE} {{
-  call void @limosa_note(ptr %c, ptr %m, ptr %e)
+  %lp = getelementptr i8, ptr %m, i64 {LEFT}
+  store i64 %n, ptr %lp
+  call void @limosa_due(ptr %c, ptr %m, ptr %e)
   %e1 = getelementptr i8, ptr %e, i64 {OP_BYTES}
   %h = load ptr, ptr %e1
   musttail call preserve_nonecc void %h(ptr %e1, ptr %c, ptr %m, i64 %n)

@@ -38,10 +38,18 @@ def engine_named(name: str) -> Engine:
     from node.jit.regions.settings import Settings
 
     if name == "copied":
-        engine.translate(Settings(look_every=1, reuse=ALWAYS, glance=1 << 30))
+        engine.translate(Settings(look_every=1, copy_within=ALWAYS, glance=1 << 30))
     if name == "translated":
         engine.translate(
-            Settings(look_every=1, reuse=ALWAYS, patience=2, forced=True, stretch=60, limits=Limits(instructions=16))
+            Settings(
+                look_every=1,
+                copy_within=ALWAYS,
+                note_within=ALWAYS,
+                patience=2,
+                forced=True,
+                stretch=60,
+                limits=Limits(instructions=16),
+            )
         )
     return engine
 

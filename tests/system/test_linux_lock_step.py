@@ -46,7 +46,7 @@ def test_the_translator_changes_nothing_in_a_boot_of_linux(tmp_path: Path, name:
     assert image.initrd is not None
     files = LinuxFiles(image.kernel.read_bytes(), image.initrd.read_bytes(), image.command_line)
     translating = native.load(cache_directory())
-    translating.translate(Settings(reuse=1 << 40, glance=20, patience=200, share=100.0))
+    translating.translate(Settings(copy_within=1 << 40, note_within=1 << 40, glance=20, patience=200, share=100.0))
     translated, interpreted = booted(translating, files), booted(native.load(cache_directory()), files)
     for moment in range(STEP, INSTRUCTIONS + 1, STEP):
         for machine in (translated, interpreted):

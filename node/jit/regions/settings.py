@@ -7,13 +7,15 @@ from node.jit.regions.formation import Limits
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A block is looked at after each `look_every` executions (a power of 2). Where no more than `reuse` instructions
-    lay between two of them on average, its stencils are copied. `glance`: executions after which its translation is
+    """A block is looked at after each `look_every` executions (a power of 2). Where no more than `copy_within`
+    instructions lay between two of them on average, its stencils are copied; where no more than `note_within`, it may
+    be translated, which takes more room and so pays only in loops. `glance`: executions after which its translation is
     looked for among those that exist; `patience`: after how many more one is made. `forced`: after `patience`,
     translate at once all that can be reached, in the guest's thread, for tests."""
 
     look_every: int = 32
-    reuse: int = 20_000
+    copy_within: int = 20_000
+    note_within: int = 1_000
     glance: int = 100
     patience: int = 2000
     forced: bool = False

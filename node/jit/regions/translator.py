@@ -86,7 +86,8 @@ class Translator:
         self._machine.helpers = natives.helpers
         self._machine.glance = settings.patience if settings.forced else settings.glance
         self._machine.patience = settings.patience
-        self._machine.look_mask, self._machine.reuse = settings.look_every - 1, settings.reuse
+        self._machine.look_mask = settings.look_every - 1
+        self._machine.copy_within, self._machine.note_within = settings.copy_within, settings.note_within
         self._supply = Supply(processor, stencils, settings.copies_bytes)
 
     def reach(self) -> Iterator[Reach]:

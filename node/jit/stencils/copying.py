@@ -33,20 +33,38 @@ CHOSEN_BYTES = 8 * (MOST_OPS + 1)  # the arena's end
 
 @jitted
 def warm(c: Cpu, m: Machine, e: Op) -> None:
-    """The block that `e` begins has been entered some times more: copy it, and note it when it is time, if it is soon
-    come back to. Other code has left the host's caches by then, and is the shortest as it was decoded."""
-    block = block_numbered(m, int(e.imm))
-    present = executed(c, m)
+    """The interpreter has entered the block that `e` begins some times more: copy it if it is soon come back to, and
+    note it when that is due. Other code has left the host's caches by then, and is the shortest as it was decoded; a
+    region is the longest."""
     entries = (m.look_mask & M32) + 1
-    is_near = present - block.looked <= m.reuse * entries
-    block.looked = present
-    if is_near and m.stencils:
+    away = _away(c, m, e)
+    if away <= m.copy_within * entries and m.stencils:
         copy_block(m, int(e.imm))
     if int(e.disp) == 0:
-        if is_near:
+        if away <= m.note_within * entries:
             note(c, m, e)
         else:
             e.disp = AGAIN_AFTER
+
+
+@jitted
+def due(c: Cpu, m: Machine, e: Op) -> None:
+    """A copied block's note is due: it has been entered as often as that takes."""
+    entries = m.patience if int(e.a) else m.glance
+    if _away(c, m, e) <= m.note_within * entries:
+        note(c, m, e)
+    else:
+        e.disp = entries
+
+
+@inlined
+def _away(c: Cpu, m: Machine, e: Op) -> int:
+    """Instructions that have been executed since the block was looked at last. Native code must have told m.left."""
+    block = block_numbered(m, int(e.imm))
+    present = executed(c, m)
+    away = present - block.looked
+    block.looked = present
+    return away
 
 
 @jitted

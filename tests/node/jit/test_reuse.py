@@ -1,10 +1,12 @@
-"""Which blocks are worth a copy of their stencils: those that are soon come back to, however often others have run."""
+"""Which blocks are worth a copy of their stencils, and a translation: those that are soon come back to, however often
+others have run."""
 
 import pytest
 
 from node.boot.entry import Entry
 from node.ia32.blocks import ENTRY_HANDLER, block_numbered, handler_numbered, lookup, op_at
 from node.ia32.fetch import WIDE_KEY
+from node.ia32.state import Op
 from node.jit.native import load
 from node.jit.regions.settings import Settings
 from node.vmm.machine import Machine, MachineConfig
@@ -19,9 +21,11 @@ INNER, OUTER = 5, 0  # a block goes on behind a conditional branch
 OUTER_INSTRUCTIONS = 6003
 
 
-def run(reuse: int, outer: int) -> Machine:
+def run(*, outer: int, copy_within: int = 0, note_within: int = 0) -> Machine:
     engine = load(cache_directory())
-    engine.translate(Settings(look_every=4, reuse=reuse, glance=1 << 30))
+    engine.translate(
+        Settings(look_every=4, copy_within=copy_within, note_within=note_within, glance=16, patience=1 << 30)
+    )
     machine = Machine(MachineConfig(16 << 20, clock="virtual"), engine=engine, monotonic_ns=lambda: 0)
     machine.memory.write(CODE, LOOPS)
     machine.memory.write(GDT + 8, bytes.fromhex("ffff0000009bcf00"))
@@ -30,24 +34,39 @@ def run(reuse: int, outer: int) -> Machine:
     return machine
 
 
-def is_copied(machine: Machine, at: int) -> bool:
+def first_op(machine: Machine, at: int) -> Op:
     m = machine.processor.machine
     number = lookup(m, CODE + at | WIDE_KEY)
     assert number, "it was never entered"
-    return bool(op_at(block_numbered(m, number).ops).handler != handler_numbered(m, ENTRY_HANDLER))
+    return op_at(block_numbered(m, number).ops)
+
+
+def is_copied(machine: Machine, at: int) -> bool:
+    return bool(first_op(machine, at).handler != handler_numbered(machine.processor.machine, ENTRY_HANDLER))
+
+
+def is_noted(machine: Machine, at: int) -> bool:
+    return int(first_op(machine, at).a) > 0
 
 
 def test_a_loop_is_copied_and_what_runs_as_often_as_that_but_seldom_in_between_is_not() -> None:
-    machine = run(reuse=100, outer=50)
+    machine = run(copy_within=100, outer=50)
     assert is_copied(machine, INNER) and not is_copied(machine, OUTER)
 
 
+def test_what_is_copied_is_only_noted_for_translation_if_it_is_come_back_to_still_sooner() -> None:
+    machine = run(copy_within=OUTER_INSTRUCTIONS, note_within=100, outer=50)
+    assert is_copied(machine, OUTER) and not is_noted(machine, OUTER)
+    assert is_noted(machine, INNER)
+    assert is_noted(run(note_within=OUTER_INSTRUCTIONS, outer=50), OUTER)
+
+
 def test_it_is_copied_where_so_long_an_absence_is_short() -> None:
-    assert is_copied(run(reuse=OUTER_INSTRUCTIONS, outer=50), OUTER)
+    assert is_copied(run(copy_within=OUTER_INSTRUCTIONS, outer=50), OUTER)
 
 
 def test_a_block_that_has_become_hot_is_copied_after_two_looks() -> None:
-    machine = run(reuse=OUTER_INSTRUCTIONS // 2, outer=50)
+    machine = run(copy_within=OUTER_INSTRUCTIONS // 2, outer=50)
     assert not is_copied(machine, OUTER)
     machine.memory.write(CODE + 1, b"\x03\0")  # three rounds of the inner loop from now on
     machine.processor.host_wrote_code()
