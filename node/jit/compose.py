@@ -13,6 +13,7 @@ from node.ia32.encodings import tables
 from node.ia32.faults import undefined
 from node.ia32.fetch import add_piece, find, find_jump
 from node.jit import dispatch
+from node.jit.beside import beside
 from node.jit.checks import Checks
 from node.jit.lowering import LLVM_NAMES, Lowering, cold_definitions, parse, primitive_definitions
 from node.jit.packed import pack
@@ -55,7 +56,7 @@ Progress = Callable[[float, str], None]  # share done (0-1), what is being done
 
 def compose(level: str, checks: Checks, progress: Progress) -> bytes:
     """The interpreter for a level of x86-64, and beside it the semantics of which translated code is made
-    (`packed.py`). Takes some tens of seconds."""
+    (`packed.py`). Takes about a minute of two processors."""
     lowering = Lowering(checks)
     target = target_machine(level)
     handlers = tables().handlers
@@ -83,13 +84,12 @@ def compose(level: str, checks: Checks, progress: Progress) -> bytes:
         by_number[number] = symbols[key]
         parts.append(dispatch.handler_text(number, handler, symbols[key]))
     assert all(h is not None for h in handlers[FIRST_HANDLER:])
-    progress(0.6, "simplifying")
     library = LibraryBuilder(lowering, by_number)
-    semantics = library.build(target)
-    progress(0.7, "making stencils")
     helpers = [h.symbol for h in library.helpers]
-    stencils = make(lowering, by_number, dispatch.FIRST_HELPER + len(helpers), optimise, target)
-    progress(0.75, "linking")
+    stencils = beside(lambda: make(lowering, by_number, dispatch.FIRST_HELPER + len(helpers), optimise, target))
+    progress(0.6, "simplifying")
+    semantics = library.build(target)
+    progress(0.7, "linking")
     for code in lowering.libraries:
         whole.link_in(_keeping_all(code._final_module.clone()))
     called = [*helpers, *called_out(lowering), *checks.helpers]
@@ -101,7 +101,9 @@ def compose(level: str, checks: Checks, progress: Progress) -> bytes:
     progress(0.8, "optimising")
     optimise(whole, target)
     progress(0.9, "generating code")
-    return pack(bytes(target.emit_object(whole)), stencils, semantics)
+    code = bytes(target.emit_object(whole))
+    progress(0.95, "waiting for the stencils")
+    return pack(code, stencils(), semantics)
 
 
 def _keeping_all(module: Any) -> Any:
