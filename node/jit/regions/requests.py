@@ -36,6 +36,7 @@ class Requests:
         self._hot: dict[int, Request] = {}
         self._hottest: list[int] = []  # keys, as far as they are sorted
         self._guest_ns = 0  # CPU time of the guest's thread
+        self._forgone_ns = 0  # of translating's shares
 
     # In the guest's thread
 
@@ -77,8 +78,11 @@ class Requests:
         return bool(self._warm) or (bool(self._hot) and not self._is_spent())
 
     def _is_spent(self) -> bool:
-        """Whether translating has had its share of time for now: of the guest's, and of what neither has used."""
+        """Whether translating has had its share of time for now: of the guest's, and of what neither has used. What it
+        has not wanted for long is forgone, or a guest that rested for an hour would have a slow one afterwards."""
         used = self._figures.translating_ns
         idle = max(0, self._monotonic_ns() - self._begun_ns - self._guest_ns - used)
-        shares = self._settings.share * self._guest_ns + self._settings.idle_share * idle
-        return used > self._settings.head_start_ns + int(shares)
+        shares = int(self._settings.share * self._guest_ns + self._settings.idle_share * idle)
+        earned = self._settings.head_start_ns + shares
+        self._forgone_ns = max(self._forgone_ns, earned - used - self._settings.saved_ns)
+        return used > earned - self._forgone_ns

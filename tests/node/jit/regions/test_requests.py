@@ -73,6 +73,22 @@ def test_a_guest_at_rest_leaves_its_time_to_translating() -> None:
     assert comes_after(requests, time_passes)
 
 
+def test_a_long_rest_does_not_earn_more_than_may_be_saved() -> None:
+    world = World(heat={1: 1})
+    requests = world.requests(Settings(share=0.5, idle_share=0.5, head_start_ns=100, saved_ns=1_000))
+    world.now = 1_000_000_000
+    requests.add([request(1, hot=True)])
+    assert taken(requests, 1) == [1]
+    world.figures.translating_ns = 1_001
+    requests.add([request(1, hot=True)])
+
+    def the_guest_runs_on() -> None:
+        world.now += 4_000
+        requests.guest_at(4_000)
+
+    assert comes_after(requests, the_guest_runs_on)
+
+
 def test_looking_for_what_exists_is_never_put_off() -> None:
     world = World()
     requests = world.requests()
