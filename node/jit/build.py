@@ -4,12 +4,15 @@ LEVEL is one of node.jit.target's; without it, the highest that this host has. `
 `checks.py`.
 
 A process of its own, because compiling takes about 1 GiB of memory that the interpreter's user should not keep.
-Progress goes to standard output, a line `share what` each.
+Progress goes to standard output, a line `share what` each. Afterwards what versions have left there that nobody uses
+goes.
 """
 
 import sys
+import time
 from pathlib import Path
 
+from node.jit.former_versions import remove_unused
 from node.jit.native import object_path, store, verified
 from node.jit.target import CHECKED, LEVELS, host_level
 
@@ -26,6 +29,8 @@ def build(cache: Path, level: str) -> None:
     checks = Unchecked() if made_for == level else Checked()
     code = compose(made_for, checks, lambda share, what: print(f"{share:.3f} {what}", flush=True))
     store(path, code)
+    for each in (cache, cache.with_name("regions")):
+        remove_unused(each, time.time())
 
 
 if __name__ == "__main__":

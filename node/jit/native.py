@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from node.jit.target import host_level
 NODE = Path(__file__).resolve().parent.parent
 Progress = Callable[[float, str], None]
 # What loads or orders the object, but is no part of it
-USERS = frozenset({"native.py", "build.py", "arena.py", "checked_engine.py"})
+USERS = frozenset({"native.py", "build.py", "arena.py", "checked_engine.py", "former_versions.py"})
 # Given the cache directory and the level; tells its progress on standard output
 BUILDER = (sys.executable, "-m", "node.jit.build")
 READABLE = 0o644
@@ -91,12 +91,15 @@ def store(path: Path, code: bytes) -> None:
 def object_code(cache: Path, progress: Progress, builder: Sequence[str] = BUILDER, level: str | None = None) -> bytes:
     """From the cache, or compiled now, by a process of its own. `level`: None: what this host has."""
     level = level or host_level()
-    code = verified(object_path(cache, level))
+    path = object_path(cache, level)
+    code = verified(path)
     if code is not None:
+        with suppress(OSError):
+            os.utime(path)  # it is used: former_versions.py
         return code
     try:
         with _one_at_a_time(cache, progress):
-            return verified(object_path(cache, level)) or _compiled(cache, progress, builder, level)
+            return verified(path) or _compiled(cache, progress, builder, level)
     except OSError as error:  # a cache that cannot be written: compile for this once
         progress(0.0, f"the cache cannot be written ({error}): compiling for this run only")
         with tempfile.TemporaryDirectory() as own:

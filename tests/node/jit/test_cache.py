@@ -3,6 +3,7 @@
 The builder here is a program that stores a few bytes in the way the real one stores the interpreter after a minute.
 """
 
+import os
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from node.jit import native
+from node.jit.former_versions import UNUSED_S, remove_unused
 from node.jit.native import CompileFailed, object_code, object_path, silent, store, verified
 
 OBJECT = b"\x7fELF, or so" * 1000
@@ -35,6 +37,28 @@ def test_a_missing_object_is_built_once_and_found_afterwards(cache: Path) -> Non
     assert object_code(cache, lambda share, what: told.append((share, what)), BUILDS) == OBJECT
     assert told == [(0.5, "half done")]
     assert object_code(cache, silent, FAILS) == OBJECT
+
+
+def test_versions_that_nobody_has_used_for_a_month_go_and_others_stay(tmp_path: Path) -> None:
+    now = 1_800_000_000.0
+    for name, age in (("present", 0.0), ("used", UNUSED_S - 1), ("former", UNUSED_S + 1)):
+        used = tmp_path / name / "38" / "region"
+        used.parent.mkdir(parents=True)
+        used.write_bytes(OBJECT)
+        for path in (used, used.parent, used.parent.parent):
+            os.utime(path, (now - age, now - age))
+    (tmp_path / "lock").touch()
+    os.utime(tmp_path / "lock", (0, 0))
+    assert remove_unused(tmp_path, now) == ["former"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "present", "used"]
+    assert remove_unused(tmp_path / "nowhere", now) == []
+
+
+def test_an_object_that_is_found_counts_as_used(cache: Path) -> None:
+    store(object_path(cache), OBJECT)
+    os.utime(object_path(cache), (0, 0))
+    assert object_code(cache, silent, FAILS) == OBJECT
+    assert object_path(cache).stat().st_mtime > 0
 
 
 def test_a_failing_build_is_an_error_that_says_so(cache: Path) -> None:
