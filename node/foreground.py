@@ -154,9 +154,8 @@ def boot(
     spec = VmSpec(name="foreground", memory_bytes=size, vmm=vmm, cpu=cpu, clock=clock, exit_port=exit_port or 0)
     kind = machinery.load(machines or (INTERPRETER if no_jit else TRANSLATOR))
     sys.setswitchinterval(SWITCH_S)
-    progress = terminal.ProgressLine("compiling the interpreter, this once; it takes about a minute:")
-    kind.warm(state / "cache" / "native", progress)
-    progress.end()
+    with terminal.ProgressLine("compiling the interpreter, this once; it takes about a minute:") as progress:
+        kind.warm(state / "cache" / "native", progress)
     machine = kind.build(spec, boots, incoming=False)
     began = time.monotonic()
     ended = ForegroundRun(machine, kind).run(timeout_s=timeout)

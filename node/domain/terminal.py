@@ -11,6 +11,7 @@ import termios
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Self
 
 LEAVE = b"\x1d"  # Ctrl+]
 READ_BYTES = 1024
@@ -54,7 +55,8 @@ def write_all(descriptor: int, data: bytes, *, enough: Callable[[], bool]) -> No
 
 
 class ProgressLine:
-    """How far something long has come: at a terminal one line written over and over, elsewhere a line at each end."""
+    """How far something long has come: at a terminal one line written over and over, gone at the end; elsewhere a line
+    at each end."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -68,10 +70,13 @@ class ProgressLine:
             say(self._what)
         self._begun = True
 
-    def end(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._begun and self._live:
             print(f"\r{'':{len(self._what) + 40}}\r", end="", file=sys.stderr, flush=True)
-        elif self._begun:
+        elif self._begun and kind is None:
             say("done")
 
 

@@ -8,6 +8,7 @@ Progress goes to standard output, a line `share what` each. Afterwards what vers
 goes.
 """
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -34,6 +35,7 @@ def build(cache: Path, level: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever types Ctrl+C wants no traceback, and not when LLVM is done
     level = sys.argv[2] if len(sys.argv) > 2 else host_level()
     if level.removesuffix(CHECKED) not in LEVELS:
         raise SystemExit(f"python -m node.jit.build: {level!r} is no level of x86-64; there are {', '.join(LEVELS)}")
