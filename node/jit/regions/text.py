@@ -14,20 +14,18 @@ from collections.abc import Sequence
 from functools import cache
 
 from node.ia32.encodings import Handler, tables
-from node.ia32.state import CPU, CS, DS, ES, M32, MACHINE, MODE_FLAT, MODE_USER, OP, OP_BYTES, SS
-from node.ia32.tlb import FETCH_KERNEL, FETCH_USER, FLAGS, READ_KERNEL, READ_USER, WRITE_KERNEL, WRITE_USER
-from node.jit.dispatch import GO_ON, GO_ON_LINKED, SETTLE_AT
-from node.jit.hot_fields import CHANGEABLE, FLEETING, HOT
-from node.jit.record_copies import HELPERS, NARROW_RANGE_TEXT, REAL, START_AGAIN, fetch_text, write_back_text
+from node.ia32.state import CPU, CS, M32, OP, OP_BYTES
+from node.ia32.tlb import FLAGS
+from node.jit.record_copies import NARROW_RANGE_TEXT
 from node.jit.regions.shape import PAGE, Block, Instruction, Shape
-from node.jit.regions.writing import KINDS, Lines
+from node.jit.regions.way_in import write_way_in
+from node.jit.regions.ways_out import Leaving, write_go_on, write_leaving
+from node.jit.regions.writing import OFTEN, RARE, Lines
 from node.jit.special_handlers import JUMP_KNOWN
 
 NAME = "limosa_region"
 OPERANDS_AT = OP.fields["disp"][1]  # type: ignore[index]
-LINK = OP.fields["link"][1]  # type: ignore[index]
 AT = OP.fields["at"][1] - OPERANDS_AT  # type: ignore[index]
-RARE, OFTEN = ", !prof !0", ", !prof !1"  # the branch's first way is taken
 FRAME = f"""
 !0 = !{{!"branch_weights", i32 1, i32 2000}}
 !1 = !{{!"branch_weights", i32 2000, i32 1}}
@@ -66,72 +64,25 @@ class RegionText:
         self._shape, self._library = shape, library
         self._blocks = {block.at: (f"b{i}", block.page) for i, block in enumerate(shape.blocks)}
         self._constants: list[str] = []
-        self._leaving: list[tuple[str, str, int, int, str]] = []  # label, left, at, length, whether it has ended
+        self._leaving: list[Leaving] = []
         self._out = Lines()
         self._links = 0  # links in the region's data
         self.operations: list[bytes] = []  # operands of the Ops in the region's data
 
     def text(self) -> str:
-        self._entry()
+        write_way_in(self._out, self._shape)
         for number, block in enumerate(self._shape.blocks):
             self._block(number, block)
         if self._shape.returns:
             self._returning()
-        self._go_on()
+        write_go_on(self._out)
         if self._leaving:
-            self._leaving_phis()
+            write_leaving(self._out, self._leaving)
         used = sorted({i.handler for b in self._shape.blocks for i in b.instructions})
         head = f"define preserve_nonecc void @{NAME}(ptr %e, ptr noalias %c, ptr noalias %m, i64 %n) #0 {{"
         semantics = [self._library[1 + number] for number in used]
         parts = [self._library[0], JUMP_KNOWN, *semantics, *self._constants, head, *self._out.lines, "}", FRAME]
         return "\n".join(parts)
-
-    def _entry(self) -> None:
-        """Is the processor in the mode that the region was made for, and the budget enough for a block?"""
-        out = self._out
-        out.label("entry")
-        out.add("  %slot = alloca ptr, align 8", "  %next = alloca ptr, align 8")
-        out.add(*(f"  %{name} = alloca i64, align 8" for name in ("at", "length", "ended")))
-        out.add(f"  %ca = alloca [{CPU.itemsize} x i8], align 8", f"  %ma = alloca [{MACHINE.itemsize} x i8], align 8")
-        expected = out.value(f"icmp eq i64 {out.load('m', 'mode', record='%m')}, {self._shape.mode}")
-        enough = out.value(f"icmp uge i64 %n, {len(self._shape.blocks[0].instructions)}")
-        out.branch(out.value(f"and i1 {expected}, {enough}"), "begin", "interpreted", OFTEN)
-        out.label("interpreted")
-        out.add(f"  %e1 = getelementptr i8, ptr %e, i64 {OP_BYTES}", "  %h1 = load ptr, ptr %e1")
-        out.add("  musttail call preserve_nonecc void %h1(ptr %e1, ptr %c, ptr %m, i64 %n)", "  ret void")
-        out.label("begin")
-        out.add("  store ptr null, ptr %slot, align 8", "  store ptr null, ptr %next, align 8")
-        out.add(f"  %dp = getelementptr i8, ptr %e, i64 {LINK}", "  %data = load ptr, ptr %dp")
-        for letter, kind in KINDS.items():
-            out.add(*fetch_text(kind, sorted(HOT[kind] - FLEETING), f"%{letter}", f"%{letter}a", f"in{letter}"))
-            out.add(f"  %real{letter} = getelementptr i8, ptr %{letter}a, i64 {REAL[kind]}")
-            out.add(f"  store ptr %{letter}, ptr %real{letter}, align 8")
-        helpers = out.load("m", "helpers")
-        out.add(f"  %hc = getelementptr i8, ptr %ca, i64 {HELPERS['cpu']}", f"  store i64 {helpers}, ptr %hc, align 8")
-        self._assume()
-        out.add(f"  %eip0 = add i64 {out.load('c', 'eip')}, 0", "  br label %b0")
-
-    def _assume(self) -> None:
-        """What the mode says, as constants; and where `left` is kept from now on."""
-        out = self._out
-        user = self._shape.mode & MODE_USER
-        out.store("c", "gpr", 0, 8)
-        out.store("c", "limit", M32, CS)
-        for field, value in (
-            ("left", "%n"),
-            ("leave", 0),
-            ("fault", 0),
-            ("need_read", READ_USER if user else READ_KERNEL),
-            ("need_write", WRITE_USER if user else WRITE_KERNEL),
-            ("need_fetch", FETCH_USER if user else FETCH_KERNEL),
-        ):
-            out.store("m", field, value)
-        if self._shape.mode & MODE_FLAT:
-            for segment in (CS, SS, DS, ES):
-                out.store("c", "base", 0, segment)
-            for segment in (SS, DS, ES):
-                out.store("m", "seg_ok", 3, segment)
-            out.store("m", "stack_mask", M32)
 
     def _address(self, at: int) -> str:
         """The EIP of an address relative to the entry."""
@@ -181,7 +132,8 @@ class RegionText:
             out.store("m", "leave", 0)
             out.store("m", "fault", 0)  # a fault leaves: what stays has none
             ended = {"branch": "1", "cc": result}.get(handler.ends, "0")
-            self._leaving.append((f"l{label}", remaining, instruction.operands[AT], instruction.length, ended))
+            at_byte, length = instruction.operands[AT], instruction.length
+            self._leaving.append(Leaving(f"l{label}", remaining, at_byte, length, ended))
         return result
 
     def _op(self, label: str, instruction: Instruction) -> str:
@@ -274,95 +226,6 @@ class RegionText:
         """Whether an address lies on the block's own page: then what was found there once stays so, like the links of
         decoded branches."""
         return (self._shape.start + at) // PAGE == (self._shape.start + block.at) // PAGE
-
-    def _write_back(self) -> None:
-        out = self._out
-        prefix = out.name()[1:]
-        for letter, kind in KINDS.items():
-            fields = sorted(CHANGEABLE & HOT[kind] - FLEETING - {"left"})
-            out.add(*write_back_text(kind, fields, f"%{letter}a", f"%{letter}", f"{prefix}{letter}"))
-
-    def _count(self, left: str) -> None:
-        """Add to m.translated what was executed here."""
-        out = self._out
-        executed = out.value(f"sub i64 %n, {left}")
-        before = out.load("m", "translated", record="%m")
-        out.store("m", "translated", out.value(f"add i64 {before}, {executed}"), record="%m")
-
-    def _helper(self, number: int | str) -> str:
-        out = self._out
-        table = out.value(f"inttoptr i64 {out.load('m', 'helpers')} to ptr")
-        place = out.value(f"getelementptr ptr, ptr {table}, i64 {number}")
-        return out.value(f"load ptr, ptr {place}, align 8")
-
-    def _leaving_phis(self) -> None:
-        """An instruction has set m.leave: what is told of it, and whether the interpreter shall start it again."""
-        out = self._out
-        out.label("leaving")
-        columns = zip(*((left, at, length, ended) for _, left, at, length, ended in self._leaving), strict=True)
-        labels = [label for label, *_ in self._leaving]
-        values = []
-        for column in columns:
-            incoming = ", ".join(f"[ {v}, %{label} ]" for v, label in zip(column, labels, strict=True))
-            values.append(out.value(f"phi i64 {incoming}"))
-        left, at, length, ended = values
-        out.store("m", "left", left)
-        for name, value in (("at", at), ("length", length), ("ended", ended)):
-            out.add(f"  store i64 {value}, ptr %{name}, align 8")
-        again = out.value(f"icmp eq i64 {out.load('m', 'leave')}, {START_AGAIN}")
-        out.branch(again, "again", "go_on")
-        out.label("again")
-        eip = out.value(f"add i64 {out.load('c', 'eip')}, {at}")
-        wrapped = out.value(f"and i64 {eip}, {M32}")
-        out.store("c", "eip", wrapped)
-        out.store("m", "leave", 0)
-        out.store("m", "fault", 0)
-        first = out.value(f"icmp eq i64 {wrapped}, %eip0")  # the dispatcher would come back here
-        following = out.value(f"getelementptr i8, ptr %e, i64 {OP_BYTES}")
-        next_op = out.value(f"select i1 {first}, ptr {following}, ptr null")
-        out.add(
-            f"  store ptr {next_op}, ptr %next, align 8", "  store ptr null, ptr %slot, align 8", "  br label %go_on"
-        )
-
-    def _go_on(self) -> None:
-        """Out of here: to the interpreter's loop at what has set m.leave, or on at c.eip with the budget
-        in the copy's `left`. The Op there is %next if that is not null, or else it is looked up and put into %slot."""
-        out = self._out
-        out.label("go_on")
-        self._write_back()
-        left = out.load("m", "left")
-        self._count(left)
-        leaves = out.value(f"icmp ne i64 {out.load('m', 'leave')}, 0")
-        out.branch(leaves, "settle", "on", RARE)
-        out.label("on")
-        slot, known = out.value("load ptr, ptr %slot, align 8"), out.value("load ptr, ptr %next, align 8")
-        out.branch(out.value(f"icmp eq i64 {left}, 0"), "search", "run", RARE)
-        out.label("run")
-        out.branch(out.value(f"icmp ne ptr {known}, null"), "known", "unknown", OFTEN)
-        out.label("known")
-        self._tail(out.value(f"load ptr, ptr {known}, align 8"), known, left)
-        out.label("unknown")
-        out.branch(out.value(f"icmp eq ptr {slot}, null"), "far", "unlinked", OFTEN)
-        out.label("far")  # looked up here, and not in one place for all regions, whose jump no host foresees
-        found = out.value("call i64 @limosa_jump_known(ptr %c, ptr %m)")
-        out.branch(out.value(f"icmp eq i64 {found}, 0"), "search", "found", RARE)
-        out.label("found")
-        op = out.value(f"inttoptr i64 {found} to ptr")
-        self._tail(out.value(f"load ptr, ptr {op}, align 8"), op, left)
-        out.label("search")
-        self._tail(self._helper(GO_ON), slot, left)
-        out.label("unlinked")
-        self._tail(self._helper(GO_ON_LINKED), slot, left)
-        out.label("settle")
-        out.store("m", "left", left, record="%m")
-        at, length, ended = (out.value(f"load i64, ptr %{name}, align 8") for name in ("at", "length", "ended"))
-        settle = self._helper(SETTLE_AT)
-        out.add(f"  call void {settle}(ptr %c, ptr %m, i64 {at}, i64 {length}, i64 {ended}) cold", "  ret void")
-
-    def _tail(self, handler: str, op: str, left: str) -> None:
-        self._out.add(
-            f"  musttail call preserve_nonecc void {handler}(ptr {op}, ptr %c, ptr %m, i64 {left})", "  ret void"
-        )
 
 
 def handler_of(instruction: Instruction) -> Handler:

@@ -2,6 +2,7 @@
 
 from node.jit.record_copies import offset
 
+RARE, OFTEN = ", !prof !0", ", !prof !1"  # weights for `branch`: its first way is taken
 KINDS = {"c": "cpu", "m": "machine"}  # by the letter that a region's text has for them; %ca and %ma are the copies
 
 
