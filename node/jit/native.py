@@ -216,7 +216,7 @@ class _BoundNative:
         self._translator = engine.translator_for(processor)
 
     def run(self) -> None:
-        if self._translator is None:
+        if self._translator is None or self._record.left == 1:  # the rest of an instruction that a device has answered
             self._run(self._cpu, self._machine)
         else:
             self._run_translating(self._translator)

@@ -40,6 +40,11 @@ class Requests:
 
     # In the guest's thread
 
+    @property
+    def are_hot(self) -> bool:
+        """Whether any wait for their share of time."""
+        return bool(self._hot)
+
     def add(self, requests: list[Request]) -> None:
         with self._wanted:
             for request in requests:

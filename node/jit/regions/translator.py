@@ -104,7 +104,8 @@ class Translator:
         begun = time.monotonic_ns()
         if self._machine.notes_used:
             self._order(self._take_notes())
-        self._requests.guest_at(time.thread_time_ns())
+        if self._requests.are_hot:  # or nobody asks how much time the guest has used
+            self._requests.guest_at(time.thread_time_ns())
         while self._finished and time.monotonic_ns() - begun < INSTALLING_NS:
             if not self._installation.install(self._finished.popleft()):
                 self._known.clear()
