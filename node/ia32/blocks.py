@@ -32,7 +32,7 @@ from node.jitted import (
 TABLE_BITS = 17
 BLOCKS_CAPACITY = 1 << 17
 OPS_CAPACITY = 1 << 20
-SPANS = 1024
+SPAN_BYTES, SPANS = 24, 1024
 SCRATCH_OPS = 2 * SPANS  # the arena's first Ops are those of instructions that no block can hold (spanning.py)
 MOST_OPS, MOST_BYTES = 48, 200
 
@@ -195,7 +195,7 @@ def handler_numbered(m: Machine, number: int) -> int:
 
 @jitted
 def forget_all(m: Machine) -> None:
-    """Empty both arenas; no Op address survives this."""
+    """Empty both arenas; no Op address survives this, links of branches on two pages included."""
     for i in range(m.blocks_used):
         block = block_numbered(m, i + 1)
         page = (block.key & 0xFF_FFFF_FFFF) >> 12
@@ -205,6 +205,8 @@ def forget_all(m: Machine) -> None:
         poke8(m.code + page, 0)
     for i in range(JUMPS):
         poke64(m.jumps + i * JUMP_BYTES + 24, 0)
+    for i in range(SPANS):
+        poke64(m.spans + i * SPAN_BYTES, 0)
     m.blocks_used = 0
     m.notes_used = 0
     m.ops_used = SCRATCH_OPS

@@ -20,6 +20,7 @@ from node.ia32.blocks import (
     NOTES_CAPACITY,
     OPS_CAPACITY,
     SCRATCH_OPS,
+    SPAN_BYTES,
     SPANS,
     TABLE_BITS,
     forget_all,
@@ -27,7 +28,6 @@ from node.ia32.blocks import (
 from node.ia32.encodings import tables
 from node.ia32.models import DEFAULT, CpuModel, install_model
 from node.ia32.physical import MAP_READ, MAP_WRITE
-from node.ia32.spanning import SPAN_BYTES
 from node.ia32.state import CPU, M32, MACHINE, NO_PORT, OP_BYTES, PORT_ANSWERS, PORTS, SINK_BYTES, Cpu, Machine
 from node.ia32.tlb import FILLED_CAPACITY
 from node.jitted import new_record

@@ -1,20 +1,20 @@
 """Instructions that no block can hold: they lie on two pages, or come near their segment's limit.
 
 One that lies on two pages is remembered by its bytes, which are compared each time. What is decoded is a function of
-them alone, so nobody need be told when either page is written or mapped anew. There is room for one on each page's end:
+them alone, so nobody need be told when either page is written or mapped anew. Only the links of branches are not, which
+`forget_all` ends with all that they lead to. There is room for one on each page's end:
 
     spans[first page mod SPANS]     key of the block that would begin there (0: nothing), the instruction's bytes
     ops[2 * that]                   its Op, and the FALL behind it
 """
 
 from node.ia32.access import FAULTED, NOWHERE, fetch_page
-from node.ia32.blocks import FALL_HANDLER, SPANS, handler_numbered, op_at
+from node.ia32.blocks import FALL_HANDLER, SPAN_BYTES, SPANS, handler_numbered, op_at
 from node.ia32.decode import MOST, NEED_MORE, TOO_LONG, decode
 from node.ia32.faults import general_protection
 from node.ia32.state import CS, M32, OP_BYTES, Cpu, Machine
 from node.jitted import inlined, jitted, peek8, peek64, poke8, poke64
 
-SPAN_BYTES = 24
 UNKNOWN = 0
 PLACE = 0xFF_FFFF_FFFF  # of a key: the backing offset
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from node.ia32.blocks import SPAN_BYTES
 from node.ia32.processor import Processor
 from node.ia32.reset import enter_flat32, reset
 from node.ia32.segments import refresh
-from node.ia32.spanning import SPAN_BYTES
 from node.ia32.state import CR0_PG, EAX, ECX, EDX, EXIT_HALT, EXIT_SHUTDOWN
 from node.jitted import peek64
 from node.memory.ram import GuestMemory
@@ -92,3 +92,19 @@ def test_a_guest_that_writes_its_second_half_executes_what_it_wrote(engine: str)
     body = bytes.fromhex("000000 01c2 fe05") + SECOND.to_bytes(4, "little") + bytes.fromhex("49 75f0 f4")
     world.memory.write(SECOND, body)
     assert world.sum() == sum(0x21 + (i << 8) for i in range(ROUNDS))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_branch_on_two_pages_leads_to_what_lies_there_after_everything_was_forgotten(engine: str) -> None:
+    world = TwoPages(engine)
+    # inc edx; dec ecx; jnz back, whose displacement is the second page's first byte; hlt
+    world.memory.write(SECOND - 3, bytes.fromhex("42 49 75 fc f4"))
+    other = bytes.fromhex("43") * 40 + b"\xf4"  # inc ebx
+    world.memory.write(OTHER, other)
+    for _ in range(3):
+        world.c.eip, world.c.halted, world.c.gpr[ECX], world.c.gpr[EDX] = SECOND - 3, 0, ROUNDS, 0
+        assert world.processor.run(10_000) == EXIT_HALT
+        assert world.c.gpr[EDX] == ROUNDS
+        world.processor.host_wrote_code()
+        world.c.eip, world.c.halted = OTHER, 0
+        assert world.processor.run(10_000) == EXIT_HALT
