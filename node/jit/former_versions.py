@@ -1,17 +1,21 @@
 """What other versions of Limosa have left in a cache: each has a directory there, named by its key."""
 
+import re
 import shutil
 from pathlib import Path
 
 UNUSED_S = 30 * 86_400.0
+_KEY = re.compile("[0-9a-f]{32}")  # native.cache_key and region_cache_key
 
 
 def remove_unused(cache: Path, now: float) -> list[str]:
-    """Remove the directories of which no file has been written or marked as used (os.utime) in the last UNUSED_S before
-    `now`, a Unix time; their names. Who still wants one has it made anew."""
+    """Remove the versions' directories of which no file has been written or marked as used (os.utime) in the last
+    UNUSED_S before `now`, a Unix time; their names. Who still wants one has it made anew. Whatever else lies in `cache`
+    is not ours."""
     if not cache.is_dir():
         return []
-    unused = [each for each in sorted(cache.iterdir()) if each.is_dir() and now - _last_use(each) > UNUSED_S]
+    versions = [each for each in sorted(cache.iterdir()) if _KEY.fullmatch(each.name) and each.is_dir()]
+    unused = [each for each in versions if now - _last_use(each) > UNUSED_S]
     for directory in unused:
         shutil.rmtree(directory, ignore_errors=True)
     return [directory.name for directory in unused]

@@ -41,7 +41,8 @@ def test_a_missing_object_is_built_once_and_found_afterwards(cache: Path) -> Non
 
 def test_versions_that_nobody_has_used_for_a_month_go_and_others_stay(tmp_path: Path) -> None:
     now = 1_800_000_000.0
-    for name, age in (("present", 0.0), ("used", UNUSED_S - 1), ("former", UNUSED_S + 1)):
+    present, in_use, former = "0" * 32, "1" * 32, "f" * 32
+    for name, age in ((present, 0.0), (in_use, UNUSED_S - 1), (former, UNUSED_S + 1), ("photographs", UNUSED_S + 1)):
         used = tmp_path / name / "38" / "region"
         used.parent.mkdir(parents=True)
         used.write_bytes(OBJECT)
@@ -49,8 +50,8 @@ def test_versions_that_nobody_has_used_for_a_month_go_and_others_stay(tmp_path: 
             os.utime(path, (now - age, now - age))
     (tmp_path / "lock").touch()
     os.utime(tmp_path / "lock", (0, 0))
-    assert remove_unused(tmp_path, now) == ["former"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "present", "used"]
+    assert remove_unused(tmp_path, now) == [former]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [present, in_use, "lock", "photographs"]
     assert remove_unused(tmp_path / "nowhere", now) == []
 
 
