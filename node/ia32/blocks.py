@@ -40,6 +40,7 @@ UNDEFINED_HANDLER, FALL_HANDLER, DEAD_HANDLER, ENTRY_HANDLER, FIRST_HANDLER = 0,
 AGAIN_AFTER = 64  # executions
 TRANSLATED_HEAT = 1 << 32
 NOTE_BYTES, NOTES_CAPACITY = 24, 256  # a note: block number, linear address, Machine.mode
+PLACE = (1 << 40) - 1  # of a block's key: the backing offset
 REGION_KEY = 1 << 42
 JUMP_BYTES, JUMPS = 32, 1 << 16
 
@@ -100,7 +101,7 @@ def remember(m: Machine, key: int, ops: int, length: int) -> None:
     m.blocks_used += 1
     block = block_numbered(m, m.blocks_used)
     bucket = m.block_table + bucket_of(key)
-    page = (key & 0xFF_FFFF_FFFF) >> 12
+    page = (key & PLACE) >> 12
     block.key = key
     block.ops = ops
     block.length = length
@@ -137,7 +138,7 @@ def code_written(m: Machine, offset: int, size: int) -> None:
     while index:
         block = block_numbered(m, index)
         following = block.page_next
-        start = block.key & 0xFF_FFFF_FFFF
+        start = block.key & PLACE
         if start < offset + size and offset < start + block.length:
             kill(m, index)
         else:
@@ -198,7 +199,7 @@ def forget_all(m: Machine) -> None:
     """Empty both arenas; no Op address survives this, links of branches on two pages included."""
     for i in range(m.blocks_used):
         block = block_numbered(m, i + 1)
-        page = (block.key & 0xFF_FFFF_FFFF) >> 12
+        page = (block.key & PLACE) >> 12
         poke32(m.block_table + bucket_of(block.key), 0)
         poke32(m.page_blocks + (page << 2), 0)
         poke32(m.code_chunks + (page << 2), 0)

@@ -9,14 +9,13 @@ them alone, so nobody need be told when either page is written or mapped anew. O
 """
 
 from node.ia32.access import FAULTED, NOWHERE, fetch_page
-from node.ia32.blocks import FALL_HANDLER, SPAN_BYTES, SPANS, handler_numbered, op_at
+from node.ia32.blocks import FALL_HANDLER, PLACE, SPAN_BYTES, SPANS, handler_numbered, op_at
 from node.ia32.decode import MOST, NEED_MORE, TOO_LONG, decode
 from node.ia32.faults import general_protection
 from node.ia32.state import CS, M32, OP_BYTES, Cpu, Machine
 from node.jitted import inlined, jitted, peek8, peek64, poke8, poke64
 
 UNKNOWN = 0
-PLACE = 0xFF_FFFF_FFFF  # of a key: the backing offset
 
 
 @inlined

@@ -198,9 +198,9 @@ class Machine:
     io_value: I64
     io_write: I64
     io_ready: I64  # 1: the host has read io_value for the instruction that is executed again
+    held_at: I64  # instructions that had been executed where c.inhibit holds
     interrupt_line: I64  # a maskable interrupt waits: the PIC's, by way of LINT0, or apic_vector
     tsc_now: I64  # guest time's contribution to the TSC at the start of this slice
-    held_at: I64  # instructions that had been executed where c.inhibit holds
     # RDTSC = tsc_now + ((executed - tsc_start) * tsc_per_instruction >> 16), executed = instructions + slice - left
     tsc_start: I64  # c.instructions at the start of this slice
     tsc_per_instruction: I64

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from node.ia32.blocks import BLOCK, BLOCK_BYTES, NOTE_BYTES, TRANSLATED_HEAT
+from node.ia32.blocks import BLOCK, BLOCK_BYTES, NOTE_BYTES, PLACE, TRANSLATED_HEAT
 from node.ia32.fetch import LIMITED_KEY, WIDE_KEY
 from node.ia32.processor import Processor, Reach
 from node.ia32.state import MODE_WATCHED, OP
@@ -31,7 +31,6 @@ from node.jit.regions.translation import Attempt, Translation
 from node.jit.stencils.supply import Supply
 from node.jitted import peek8, peek64
 
-PLACE = (1 << 40) - 1  # of a block's key: the backing offset
 INSTALLING_NS = 1_000_000  # after so long, what is finished waits for the next time, so that the guest does not
 NOTE = struct.Struct("<qqq")
 KEY_AT, OPS_AT = (BLOCK.fields[name][1] for name in ("key", "ops"))  # type: ignore[index]
