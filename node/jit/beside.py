@@ -14,7 +14,7 @@ def beside(compute: Callable[[], bytes]) -> Callable[[], bytes]:
     its result. Raises Failed; the reason stands on standard error."""
     fork = multiprocessing.get_context("fork")
     receiver, sender = fork.Pipe(duplex=False)
-    child = fork.Process(target=_send, args=(compute, sender))
+    child = fork.Process(target=_send, args=(compute, sender), daemon=True)  # nobody waits for it if we fail
     child.start()
     sender.close()  # so that the end of the child is seen as the pipe's end
 
@@ -24,8 +24,6 @@ def beside(compute: Callable[[], bytes]) -> Callable[[], bytes]:
         except EOFError:
             child.join()
             raise Failed(f"the process beside this one ended with status {child.exitcode}, without a result") from None
-        finally:
-            child.join()
 
     return result
 
