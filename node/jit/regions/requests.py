@@ -54,6 +54,8 @@ class Requests:
                     self._hot[request.key] = request
                 else:
                     self._warm.append(request)
+            if self._warm:  # needs no share of time: nothing else would wake the other
+                self._wanted.notify()
 
     def guest_at(self, cpu_ns: int) -> None:
         """The guest's thread has used so much time by now."""

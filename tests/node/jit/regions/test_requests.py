@@ -97,6 +97,11 @@ def test_looking_for_what_exists_is_never_put_off() -> None:
     assert taken(requests, 1) == [2]
 
 
+def test_a_request_to_look_for_what_exists_wakes_whoever_waits() -> None:
+    requests = World().requests()
+    assert comes_after(requests, lambda: requests.add([request(1, hot=False)]))
+
+
 def test_what_is_too_much_is_dropped_and_counted() -> None:
     world = World()
     requests = world.requests(Settings(waiting=2))
