@@ -3,14 +3,16 @@
 `cc_op` says which operation and size; `cc_dst` is its result and `cc_src` its second operand, both masked to the size.
 Conditions test the operands directly, so that a translator can fold `cmp; jl` to one comparison. The kinds:
 
-    EXPLICIT   cc_src holds the six flags themselves
+    EXPLICIT   src holds the six flags themselves
+    LOGIC      src = 0; CF = OF = 0, AF = 0
+    INC, DEC   src = the CF from before
+    SHL        src = CF, the bit shifted out last; OF = src ^ top(dst)
+    SAR_SHR    src = the operand shifted right by count - 1 (its bit 0 is CF); OF = top(src) ^ top(dst)
+    MUL        CF = OF = src, 1 if the upper half is significant
     ADD, ADC   dst = a + src (+ 1 for ADC: only used when a carry came in)
     SUB, SBB   dst = a - src (- 1 for SBB: only used when a borrow came in)
-    LOGIC      CF = OF = 0, AF = 0
-    INC, DEC   src = the CF from before
-    SHL        src = the operand shifted by count - 1 (its top bit is CF); OF = top(src) ^ top(dst)
-    SAR_SHR    src = the operand shifted right by count - 1 (its bit 0 is CF); OF = top(src) ^ top(dst)
-    MUL        CF = OF = (src != 0), src = 1 if the upper half is significant
+
+CF is asked for most, also by what keeps it (INC, DEC), so it is bit 0 of src for all kinds below ADD.
 
 AF after a shift and SF ZF AF PF after MUL are undefined in the manual; here AF = 0 and the others follow dst.
 """
@@ -19,7 +21,9 @@ from node.ia32.state import AF, CF, DF, OF, PF, SF, STATUS_FLAGS, ZF, Cpu
 from node.jitted import folding, inlined, jitted
 
 # cc_op = kind * 4 + log2(size)
-EXPLICIT, ADD, ADC, SUB, SBB, LOGIC, INC, DEC, SHL, SAR_SHR, MUL = (kind << 2 for kind in range(11))
+EXPLICIT, LOGIC, INC, DEC, SHL, SAR_SHR, MUL = (kind << 2 for kind in range(7))
+ADD, ADC, SUB, SBB = (kind << 2 for kind in range(8, 12))
+WITH_CARRY = 4  # the bit that tells ADC and SBB from ADD and SUB
 
 
 @inlined
@@ -52,32 +56,15 @@ def _sign(op: int) -> int:
     return 1 << ((8 << (op & 3)) - 1)
 
 
-@folding
-def carry_slow(c: Cpu) -> int:
-    op = c.cc_op
-    kind = op & ~3
-    dst, src = c.cc_dst, c.cc_src
-    if kind == ADD:
-        return 1 if dst < src else 0
-    if kind == ADC:
-        return 1 if dst <= src else 0
-    if kind == SUB:
-        return 1 if ((dst + src) & _mask(op)) < src else 0
-    if kind == SBB:
-        return 1 if ((dst + src + 1) & _mask(op)) <= src else 0
-    if kind == SHL:
-        return 1 if src & _sign(op) else 0
-    if kind == LOGIC:
-        return 0
-    return src & 1  # EXPLICIT (bit 0 is CF), INC, DEC, SAR_SHR, MUL
-
-
 @inlined
 def carry(c: Cpu) -> int:
     op = c.cc_op
-    if op == SUB + 2:
-        return 1 if ((c.cc_dst + c.cc_src) & 0xFFFF_FFFF) < c.cc_src else 0
-    return carry_slow(c)
+    if op < ADD:
+        return c.cc_src & 1
+    below = c.cc_src + ((op & WITH_CARRY) >> 2)
+    if op < SUB:
+        return 1 if c.cc_dst < below else 0
+    return 1 if ((c.cc_dst + below) & _mask(op)) < below else 0
 
 
 @inlined
@@ -94,60 +81,81 @@ def sign(c: Cpu) -> int:
     return 1 if c.cc_dst & _sign(c.cc_op) else 0
 
 
-@folding
-def parity(c: Cpu) -> int:
-    """1 when the low byte of the result has an even number of ones."""
+@inlined
+def _parity(c: Cpu) -> int:
     if c.cc_op == EXPLICIT:
         return (c.cc_src >> 2) & 1
     low = c.cc_dst & 0xFF
-    low ^= low >> 4
-    low ^= low >> 2
-    low ^= low >> 1
-    return (low & 1) ^ 1
+    return (0x9669 >> ((low ^ (low >> 4)) & 0xF)) & 1  # by the number of ones in four bits
 
 
-@folding
-def overflow(c: Cpu) -> int:
+@inlined
+def _overflow(c: Cpu) -> int:
     op = c.cc_op
     kind = op & ~3
     dst, src, top = c.cc_dst, c.cc_src, _sign(op)
     if kind == EXPLICIT:
         return (src >> 11) & 1
-    if kind == ADD or kind == ADC:
-        a = dst - src - (1 if kind == ADC else 0)
-        return 1 if (a ^ src ^ top) & (a ^ dst) & top else 0
-    if kind == SUB or kind == SBB:
-        a = dst + src + (1 if kind == SBB else 0)
-        return 1 if (a ^ src) & (a ^ dst) & top else 0
+    if kind == LOGIC:
+        return 0
     if kind == INC:
         return 1 if dst == top else 0
     if kind == DEC:
         return 1 if dst == top - 1 else 0
-    if kind == SHL or kind == SAR_SHR:
+    if kind == SHL:
+        return src ^ (1 if dst & top else 0)
+    if kind == SAR_SHR:
         return 1 if (src ^ dst) & top else 0
     if kind == MUL:
-        return src & 1
-    return 0
+        return src
+    more = (op & WITH_CARRY) >> 2
+    if kind < SUB:
+        a = dst - src - more
+        return 1 if (a ^ src ^ top) & (a ^ dst) & top else 0
+    a = dst + src + more
+    return 1 if (a ^ src) & (a ^ dst) & top else 0
 
 
-@folding
-def adjust(c: Cpu) -> int:
+@inlined
+def _adjust(c: Cpu) -> int:
     op = c.cc_op
     kind = op & ~3
     dst, src = c.cc_dst, c.cc_src
     if kind == EXPLICIT:
         return (src >> 4) & 1
-    if kind == ADD or kind == ADC:
-        a = dst - src - (1 if kind == ADC else 0)
-        return ((a ^ src ^ dst) >> 4) & 1
-    if kind == SUB or kind == SBB:
-        a = dst + src + (1 if kind == SBB else 0)
-        return ((a ^ src ^ dst) >> 4) & 1
     if kind == INC:
         return 1 if dst & 0xF == 0 else 0
     if kind == DEC:
         return 1 if dst & 0xF == 0xF else 0
-    return 0
+    if kind < ADD:
+        return 0
+    more = (op & WITH_CARRY) >> 2
+    a = dst - src - more if kind < SUB else dst + src + more
+    return ((a ^ src ^ dst) >> 4) & 1
+
+
+@folding
+def parity(c: Cpu) -> int:
+    """1 when the low byte of the result has an even number of ones."""
+    return _parity(c)
+
+
+@folding
+def overflow(c: Cpu) -> int:
+    return _overflow(c)
+
+
+@folding
+def adjust(c: Cpu) -> int:
+    return _adjust(c)
+
+
+@folding
+def status_but_rotates(c: Cpu) -> int:
+    """The four flags that rotates leave alone, at their places in EFLAGS."""
+    if c.cc_op == EXPLICIT:
+        return c.cc_src & ~(CF | OF)
+    return _parity(c) * PF + _adjust(c) * AF + zero(c) * ZF + sign(c) * SF
 
 
 @folding
@@ -155,8 +163,8 @@ def status(c: Cpu) -> int:
     """The six flags at their places in EFLAGS."""
     if c.cc_op == EXPLICIT:
         return c.cc_src
-    word = carry_slow(c) * CF + parity(c) * PF + adjust(c) * AF
-    return word + zero(c) * ZF + sign(c) * SF + overflow(c) * OF
+    word = carry(c) * CF + _parity(c) * PF + _adjust(c) * AF
+    return word + zero(c) * ZF + sign(c) * SF + _overflow(c) * OF
 
 
 @jitted

@@ -5,7 +5,7 @@ of 1
 only; here it has one formula for every count, given in `flags.py`.
 """
 
-from node.ia32.flags import SAR_SHR, SHL, carry, set_explicit, set_flags, status
+from node.ia32.flags import SAR_SHR, SHL, carry, set_explicit, set_flags, status_but_rotates
 from node.ia32.operands import get_reg, mask_of, read_to_change, sign_extend, write_rm
 from node.ia32.rows import FORM, SIZE, Row
 from node.ia32.state import AF, CF, ECX, OF, Cpu, Machine, Op
@@ -35,6 +35,7 @@ def shift(c: Cpu, m: Machine, e: Op, kind: int, by: int, size: int, form: int) -
     if kind == SHL_ or kind == SAL_:
         before = (value << (count - 1)) & mask
         result = (before << 1) & mask
+        before >>= (size << 3) - 1
         flags_kind = SHL
     elif kind == SHR_:
         before = value >> (count - 1)
@@ -100,7 +101,7 @@ def set_rotate_flags(c: Cpu, kind: int, size: int, result: int, carry_out: int) 
         overflow = (result >> top) & 1 ^ carry_out
     else:
         overflow = (result >> top) & 1 ^ (result >> (top - 1)) & 1
-    set_explicit(c, status(c) & ~(CF | OF) | carry_out * CF | overflow * OF)
+    set_explicit(c, status_but_rotates(c) | carry_out * CF | overflow * OF)
 
 
 @inlined
@@ -128,7 +129,7 @@ def shift_double(c: Cpu, m: Machine, e: Op, right: int, by: int, size: int, form
         else:
             before = wide >> (33 - count)
             result = (wide >> (32 - count)) & 0xFFFF_FFFF
-        before = before & mask_of(size)
+        before = (before >> (bits - 1)) & 1
     write_rm(c, m, e, size, form, result)
     set_flags(c, SAR_SHR if right else SHL, size, result, before)
 

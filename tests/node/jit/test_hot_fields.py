@@ -31,7 +31,7 @@ def test_a_repeated_string_instruction_spends_the_budget() -> None:
 
 
 def test_questions_about_flags_change_nothing() -> None:
-    for question in (flags.carry_slow, flags.parity, flags.overflow, flags.adjust, flags.status):
+    for question in (flags.parity, flags.overflow, flags.adjust, flags.status):
         assert not effects_of(question).writes
         assert effects_of(question).reads == {"cc_op", "cc_dst", "cc_src"}
 
