@@ -17,6 +17,7 @@ from node.jit.beside import beside
 from node.jit.checks import Checks
 from node.jit.lowering import LLVM_NAMES, Lowering, cold_definitions, parse, primitive_definitions
 from node.jit.packed import pack
+from node.jit.runs import runs
 from node.jit.semantics_library import LibraryBuilder
 from node.jit.special_handlers import SPECIAL
 from node.jit.stencils.copying import due, warm
@@ -83,10 +84,13 @@ def compose(level: str, checks: Checks, progress: Progress) -> bytes:
             symbols[key] = lower(handler.semantic, ("cpu", "machine", "op", *("i64",) * len(handler.constants)))
         by_number[number] = symbols[key]
         parts.append(dispatch.handler_text(number, handler, symbols[key]))
+    for run in runs():
+        by_number[run.number] = lower(run.handler.semantic, ("cpu", "machine", "op", "i64"))
     assert all(h is not None for h in handlers[FIRST_HANDLER:])
     library = LibraryBuilder(lowering, by_number)
     helpers = [h.symbol for h in library.helpers]
-    stencils = beside(lambda: make(lowering, by_number, dispatch.FIRST_HELPER + len(helpers), optimise, target))
+    first = dispatch.FIRST_HELPER + len(helpers)
+    stencils = beside(lambda: make(lowering, by_number, first, optimise, target))
     progress(0.6, "simplifying")
     semantics = library.build(target)
     progress(0.7, "linking")

@@ -13,11 +13,12 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from node.ia32.encodings import Handler, tables
+from node.ia32.encodings import Handler
 from node.jit.dispatch import FIRST_HELPER
 from node.jit.hot_fields import CHANGEABLE, HOT, effects_of, inline_effects_of
 from node.jit.lowering import LLVM_NAMES, Compiled, Lowering, parse, primitive_definitions
 from node.jit.record_copies import HELPERS, NARROW_RANGE_TEXT, REAL, START_AGAIN, fetch_text, offset, write_back_text
+from node.jit.runs import handlers_and_runs
 from node.jitted import REGISTRY, cold_symbol
 
 
@@ -132,14 +133,14 @@ class LibraryBuilder:
         """Symbols that inlined code calls, and semantics that are called as a whole."""
         mentioned = {f.name for library in self._inside for f in library._final_module.functions}
         called = {s for s in mentioned if s in self._compiled and not self._is_inlined(s)}
-        handlers = tables().handlers
+        handlers = handlers_and_runs()
         roots = {s: h.semantic for n, s in self._symbols.items() if (h := handlers[n]) is not None}
         return called | {s for s, f in roots.items() if stays_out(f)}
 
     def build(self, target: Any) -> list[str]:
         """The declarations that the texts need, and the text of each handler's function by number ('' where there is
         none)."""
-        handlers = tables().handlers
+        handlers = handlers_and_runs()
         module = parse(self._frame(handlers))
         for library in self._inside:
             module.link_in(weak(library._final_module.clone()))

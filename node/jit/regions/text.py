@@ -10,17 +10,18 @@ slow path (a TLB miss, a fault), which the interpreter starts again.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 
-from node.ia32.encodings import Handler, tables
-from node.ia32.state import CPU, CS, M32, OP, OP_BYTES
+from node.ia32.encodings import Handler
+from node.ia32.state import CPU, CS, M32, MODE_FLAT, OP, OP_BYTES
 from node.ia32.tlb import FLAGS
 from node.jit.record_copies import NARROW_RANGE_TEXT
 from node.jit.regions.shape import PAGE, Block, Instruction, Shape
 from node.jit.regions.way_in import write_way_in
 from node.jit.regions.ways_out import Leaving, write_go_on, write_leaving
 from node.jit.regions.writing import OFTEN, RARE, Lines
+from node.jit.runs import handlers_and_runs, merged
 from node.jit.special_handlers import JUMP_KNOWN
 
 NAME = "limosa_region"
@@ -78,7 +79,7 @@ class RegionText:
         write_go_on(self._out)
         if self._leaving:
             write_leaving(self._out, self._leaving)
-        used = sorted({i.handler for b in self._shape.blocks for i in b.instructions})
+        used = sorted({i.handler for b in self._shape.blocks for _, i in self._executed(b)})
         head = f"define preserve_nonecc void @{NAME}(ptr %e, ptr noalias %c, ptr noalias %m, i64 %n) #0 {{"
         semantics = [self._library[1 + number] for number in used]
         parts = [self._library[0], JUMP_KNOWN, *semantics, *self._constants, head, *self._out.lines, "}", FRAME]
@@ -99,12 +100,16 @@ class RegionText:
         out.add("  br label %go_on")
         out.label(f"r{number}")
         result, told = "", False
-        for done, instruction in enumerate(block.instructions):
+        for done, instruction in self._executed(block):
             if not told and reads_eip(self._library[1 + instruction.handler]):
                 out.store("c", "eip", self._address(block.at))
                 told = True
             result = self._instruction(f"{number}_{done}", instruction, left, done, None if told else block.at)
         self._end(number, block, left, result)
+
+    def _executed(self, block: Block) -> Iterable[tuple[int, Instruction]]:
+        """Its instructions, each with the number of those before it; several as one where all stacks are flat."""
+        return merged(block.instructions) if self._shape.mode & MODE_FLAT else enumerate(block.instructions)
 
     def _aside(self, at: int | None) -> None:
         """A rare way out begins. c.eip is told here, where its block begins, if it has not been: most instructions
@@ -229,6 +234,6 @@ class RegionText:
 
 
 def handler_of(instruction: Instruction) -> Handler:
-    handler = tables().handlers[instruction.handler]
+    handler = handlers_and_runs()[instruction.handler]
     assert handler is not None
     return handler

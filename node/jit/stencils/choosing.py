@@ -5,10 +5,11 @@ The table is read in the layout that `table.py` gives it.
 """
 
 from node.ia32.blocks import ENTRY_HANDLER, FALL_HANDLER, handler_numbered, op_at
-from node.ia32.state import EBX, FS, GS, NO_REG, OP_BYTES, SS, Machine, Op
+from node.ia32.semantics.stack_runs import MOST
+from node.ia32.state import EBX, ESP, FS, GS, NO_REG, OP_BYTES, SS, Machine, Op
 from node.jit.dispatch import NUMBER_BYTES
 from node.jit.stencils import kinds
-from node.jit.stencils.kinds import A_IS_BYTE, B_IS_BYTE, DIRECT, KEPT, LOW, MEMORY, UNKNOWN, WAYS, Way
+from node.jit.stencils.kinds import A_IS_BYTE, B_IS_BYTE, DIRECT, KEPT, LOW, MEMORY, NOTHING, UNKNOWN, WAYS, Way
 from node.jitted import inlined, jitted, peek64, poke64
 
 ROW_BYTES = 8 * (2 + WAYS)
@@ -19,6 +20,7 @@ LINKED, SEARCHED = Way.LINKED.slot, Way.SEARCHED.slot
 SEARCHED_AFTER = Way.SEARCHED_AFTER_SUB4.slot - Way.LINKED_AFTER_SUB4.slot
 AFTER_SUB4, AFTER_SUB1, AFTER_LOGIC4 = (way.slot for way in (Way.AFTER_SUB4, Way.AFTER_SUB1, Way.AFTER_LOGIC4))
 SUB4, SUB1, LOGIC4 = (kinds.FLAGS_OF[way] for way in (Way.AFTER_SUB4, Way.AFTER_SUB1, Way.AFTER_LOGIC4))
+TWO = Way.TWO.slot
 NOT_HERE = -1
 
 
@@ -102,15 +104,34 @@ def _way_to_memory(e: Op) -> int:
 
 
 @jitted
+def _run_of(m: Machine, at: int, number: int) -> int:
+    """How many Ops from the one at `at`, of handler `number`, can be executed by one stencil."""
+    if stencil_of(m, number, TWO) == 0:
+        return 1
+    length = 0
+    while length < MOST:
+        e = op_at(at + length * OP_BYTES)
+        if e.handler != handler_numbered(m, number) or int(e.a) == ESP:
+            break
+        length += 1
+    return max(length, 1)
+
+
+@jitted
 def choose(m: Machine, ops: int, chosen: int) -> int:
     """The stencil for each Op of the block and for FALL, which comes last, as addresses at `chosen`; their number."""
     fall = handler_numbered(m, FALL_HANDLER)
     flags, count, ended = UNKNOWN, 0, 0
     while ended == 0:
-        e = op_at(ops + count * OP_BYTES)
+        at = ops + count * OP_BYTES
+        e = op_at(at)
         ended = 1 if int(e.handler) == fall else 0
-        stencil = stencil_for(m, e, flags)
+        number = peek64(int(e.handler) - NUMBER_BYTES)
+        run = _run_of(m, at, number)
+        stencil = stencil_for(m, e, flags) if run == 1 else stencil_of(m, number, TWO + run - 2)
+        flags = flags_after(m, number, flags)
         poke64(chosen + (count << 3), stencil)
-        flags = flags_after(m, peek64(int(e.handler) - NUMBER_BYTES), flags)
-        count += 1
+        for i in range(1, run):
+            poke64(chosen + ((count + i) << 3), special(m, NOTHING))
+        count += run
     return count

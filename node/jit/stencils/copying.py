@@ -26,6 +26,7 @@ COUNT, DONE, AFTER, TARGET, OPERATION, LINK, HANDLER, HELPERS, NEXT, SLOW = (
     )
 )
 FIELDS, LOW_PLACES = len(kinds.FIELDS), len(kinds.FIELDS) + len(kinds.PLACES)
+BEHIND = LOW_PLACES + len(kinds.LOW_PLACES)
 STENCIL_BYTES = 24  # in front of its holes
 DISP_AT, LENGTH_AT, A_AT = 16, 24, 26  # in an Op: its fields lie in the order of kinds.FIELDS
 CHOSEN_BYTES = 8 * (MOST_OPS + 1)  # the arena's end
@@ -207,8 +208,10 @@ def _copy(m: Machine, at: int, stencil: int, op: int, slow: int, number: int) ->
 def _small(op: int, kind: int, number: int) -> int:
     if kind < LOW_PLACES:
         return peek8(op + A_AT + kind - FIELDS) << 3
-    if kind < COUNT:
+    if kind < BEHIND:
         return peek8(op + A_AT + kind - LOW_PLACES) << 3
+    if kind < COUNT:
+        return peek8(op + (kind - BEHIND + 1) * OP_BYTES + A_AT) << 3
     if kind == COUNT:
         return number
     return -number if kind == DONE else -number - 1

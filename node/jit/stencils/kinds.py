@@ -13,6 +13,8 @@ WIDE_FIELDS = 2
 # the same of a byte register that is one of the first four
 PLACES = {field: f"{field}_place" for field in ("a", "b", "base", "index")}
 LOW_PLACES = {field: f"{field}_low" for field in ("a", "b")}
+# The same of the Op behind, of that behind it, and of the third: their `a`
+BEHIND = ("second_place", "third_place", "fourth_place")
 COUNT = "count"  # instructions for which the budget must be enough, small
 # Instructions executed since the budget was looked at, without this one and with it; negative, small
 DONE, DONE_TOO = "done", "done_too"
@@ -29,6 +31,7 @@ PAUSE = "pause"  # where the budget has been used up, relative
 SMALL = {
     **dict.fromkeys(PLACES.values(), (0, 8 * NO_REG + 1, 8)),
     **dict.fromkeys(LOW_PLACES.values(), (0, 8 * EBX + 1, 8)),
+    **dict.fromkeys(BEHIND, (0, 8 * NO_REG + 1, 8)),
     **{COUNT: (0, MOST_OPS + 2, 1), DONE: (-MOST_OPS, 1, 1), DONE_TOO: (-MOST_OPS - 1, 1, 1)},
 }
 HOLES = (*FIELDS, *SMALL, AFTER, TARGET, OPERATION, LINK, HANDLER, HELPERS, NEXT, SLOW, PAUSE)
@@ -47,6 +50,8 @@ class Way(Enum):
     SEARCHED_AFTER_SUB4, SEARCHED_AFTER_SUB1, SEARCHED_AFTER_LOGIC4 = 13, 14, 15
     ONLY = 16
     AFTER_SUB4, AFTER_SUB1, AFTER_LOGIC4 = 18, 19, 20
+    # two, three and four such Ops, one behind another
+    TWO, THREE, FOUR = 21, 22, 23
 
     @property
     def slot(self) -> int:
@@ -63,6 +68,8 @@ FLAGS = {
 }
 FLAGS_OF = {way: flags for flags, ways in FLAGS.items() for way in ways}
 
+RUN_OF = {2: Way.TWO, 3: Way.THREE, 4: Way.FOUR}
+
 # Kinds of handlers: what chooses the way
 PLAIN, MEMORY, DIRECT = range(3)
 # In the place of a value of cc_op that a handler leaves
@@ -70,4 +77,4 @@ KEPT, UNKNOWN = -1, -2
 # Which of an Op's fields are byte registers, in a word with the kind
 A_IS_BYTE, B_IS_BYTE = 8, 16
 # Slots of what is no instruction (special.py)
-ENTRY, ENOUGH, INTERPRETED, PAUSED = range(4)
+ENTRY, ENOUGH, INTERPRETED, PAUSED, NOTHING = range(5)

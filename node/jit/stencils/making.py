@@ -13,11 +13,12 @@ from node.ia32.semantics.control import loop
 from node.jit.hot_fields import FLEETING, closure_of, effects_of, inline_effects_of
 from node.jit.lowering import LLVM_NAMES, Lowering, cold_definition, parse, primitive_definitions
 from node.jit.record_copies import NARROW_RANGE_TEXT, offset
+from node.jit.runs import runs
 from node.jit.semantics_library import inlined_libraries, region_cold_definition, start_again_text, stays_out, weak
 from node.jit.special_handlers import JUMP_KNOWN
 from node.jit.stencils.assembly import two_objects
 from node.jit.stencils.cutting import Stencil, cut
-from node.jit.stencils.kinds import A_IS_BYTE, B_IS_BYTE, DIRECT, KEPT, LOW, MEMORY, PLACES, PLAIN, UNKNOWN, Way
+from node.jit.stencils.kinds import A_IS_BYTE, B_IS_BYTE, DIRECT, KEPT, LOW, MEMORY, PLACES, PLAIN, RUN_OF, UNKNOWN, Way
 from node.jit.stencils.special import SPECIAL
 from node.jit.stencils.table import table
 from node.jit.stencils.text import call_out_text, stencil_text
@@ -77,8 +78,8 @@ def called_out(lowering: Lowering) -> list[str]:
 
 
 def make(lowering: Lowering, symbols: Mapping[int, str], first_helper: int, optimise: Any, target: Any) -> bytes:
-    """The table that `copying.py` reads. `symbols`: the numba function of each handler's semantic; `first_helper`: the
-    number of the first of `called_out` in the table of helpers."""
+    """The table that `copying.py` reads. `symbols`: the numba function of each handler's semantic, and of each run's;
+    `first_helper`: the number of the first of `called_out` in the table of helpers."""
     handlers = tables().handlers
     chosen = {n: h for n, h in enumerate(handlers) if h is not None and n in symbols and has_stencil(h)}
     source = Source(lowering, symbols, first_helper)
@@ -90,9 +91,12 @@ def make(lowering: Lowering, symbols: Mapping[int, str], first_helper: int, opti
     lows = {number: fields for number, fields in bytewise.items() if fields}
     low = source.module({(n, chosen[n]): WAYS_OF[kind_of(chosen[n])] for n in lows}, called_out(lowering), lows)
     low_after = source.module({(n, chosen[n]): ways_after(chosen[n]) for n in lows}, (), lows)
-    for each in (low, after, low_after):
+    several = Source(lowering, {run.of: symbols[run.number] for run in runs()}, first_helper).module(
+        {(run.of, run.handler): (RUN_OF[run.count],) for run in runs()}, ()
+    )
+    for each in (low, after, low_after, several):
         optimise(each, target)
-    found = {name: s for each in (module, low) for name, s in cut(two_objects(each, target)).items()}
+    found = {name: s for each in (module, low, several) for name, s in cut(two_objects(each, target)).items()}
     knowing = {name: s for each in (after, low_after) for name, s in cut(two_objects(each, target)).items()}
     found |= {name: s for name, s in knowing.items() if _is_shorter(name, s, found)}
     kinds = {

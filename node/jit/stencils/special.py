@@ -1,7 +1,7 @@
 """The stencils of what is no instruction: a block's beginning and end, and the way to the interpreter's handlers.
 
-ENTRY, ENOUGH, INTERPRETED and PAUSED are found by their slots in the row of ENTRY_HANDLER, which is no Op of a block's
-code.
+ENTRY, ENOUGH, INTERPRETED, PAUSED and NOTHING are found by their slots in the row of ENTRY_HANDLER, which is no Op of a
+block's code. NOTHING, of no bytes, is for an Op that the stencil in front of it has executed too.
 """
 
 from node.ia32.blocks import ENTRY_HANDLER, FALL_HANDLER
@@ -64,6 +64,7 @@ PAUSED = function(
     f"{ENTRY_HANDLER}_{kinds.PAUSED}",
     [f"  %leftp = getelementptr i8, ptr %m, i64 {LEFT}", "  store i64 0, ptr %leftp", "  ret void"],
 )
+NOTHING = function(f"{ENTRY_HANDLER}_{kinds.NOTHING}", [NEXT])
 _AFTER = [
     *loaded("c", "eip", EIP),
     hole("at", "at", 256),
@@ -90,4 +91,4 @@ FALL_SEARCHED = function(
         SLOW,
     ],
 )
-SPECIAL = "\n".join([ENTRY, ENOUGH, INTERPRETED, PAUSED, FALL_LINKED, FALL_SEARCHED])
+SPECIAL = "\n".join([ENTRY, ENOUGH, INTERPRETED, PAUSED, NOTHING, FALL_LINKED, FALL_SEARCHED])

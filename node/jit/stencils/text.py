@@ -20,6 +20,7 @@ from node.jit.hot_fields import FLEETING, HOT, closure_of
 from node.jit.record_copies import REAL, fetch_text, offset
 from node.jit.stencils.kinds import (
     AFTER,
+    BEHIND,
     DONE_TOO,
     FIELDS,
     FLAGS_OF,
@@ -27,6 +28,7 @@ from node.jit.stencils.kinds import (
     LINK,
     LOW_PLACES,
     PLACES,
+    RUN_OF,
     SMALL,
     TARGET,
     Way,
@@ -49,7 +51,8 @@ def stencil_text(name: str, handler: Handler, symbol: str, way: Way, low: Set[st
     first four byte registers."""
     constants = "".join(f", i64 {k}" for k in handler.constants)
     lines = ["  %ret = alloca i64", "  %exc = alloca ptr", f"  %op = alloca [{OP_BYTES} x i8], align 8"]
-    lines += _operands(way, {**PLACES, **{field: LOW_PLACES[field] for field in low}, **_sums(handler)})
+    places = {**PLACES, **_run_places(way), **{field: LOW_PLACES[field] for field in low}}
+    lines += _operands(way, {**places, **_sums(handler)})
     lines += _guard(way)
     lines += [*_machine_copy(), *_cpu_facts()]
     lines.append(f"  %s = call i32 @{symbol}(ptr %ret, ptr %exc, ptr %c, ptr %ma, ptr %op{constants})")
@@ -60,6 +63,11 @@ def stencil_text(name: str, handler: Handler, symbol: str, way: Way, low: Set[st
     if handler.may_leave or way in FLAGS_OF:
         lines += ["slow:", SLOW]
     return function(name, ["entry:", *lines])
+
+
+def _run_places(way: Way) -> dict[str, str]:
+    """Where the Op of a run has its further registers (node.ia32.semantics.stack_runs)."""
+    return dict(zip(("b", "base", "index"), BEHIND, strict=True)) if way in RUN_OF.values() else {}
 
 
 LINKED = (Way.LINKED, Way.LINKED_AFTER_SUB4, Way.LINKED_AFTER_SUB1, Way.LINKED_AFTER_LOGIC4)

@@ -2,11 +2,11 @@
 
 import pytest
 
-from node.ia32.encodings import tables
 from node.jit.hot_fields import effects_of
 from node.jit.native import object_code, silent
 from node.jit.packed import texts_of
 from node.jit.regions.text import reads_eip
+from node.jit.runs import handlers_and_runs
 from tests.support.engine import cache_directory
 
 
@@ -14,7 +14,7 @@ from tests.support.engine import cache_directory
 def test_a_text_reads_eip_if_the_semantic_or_anything_it_calls_touches_it() -> None:
     texts = texts_of(object_code(cache_directory(), silent))[1:]
     told = {n: reads_eip(text) for n, text in enumerate(texts) if text}
-    handlers = tables().handlers
+    handlers = handlers_and_runs()
     expected = {
         n: handler is not None and "eip" in effects_of(handler.semantic).touched
         for n in told
