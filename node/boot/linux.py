@@ -6,15 +6,16 @@ kernel's own decompressor runs. The kernel lies at the addresses it is linked to
     ESI -> zero page (`boot_params`): setup header, e820 map, command line pointer, initrd address and size
     flat GDT with CS = 0x10 and DS = ES = SS = 0x18, paging and interrupts off
 
+What speaks the protocol without being Linux, and so has no ELF inside, is entered at its code's first byte.
 Zero page, GDT and command line lie at the top of low memory; the initrd as high as the kernel allows.
 Kernel documentation: arch/x86/boot.rst, "32-bit Boot Protocol", and arch/x86/zero-page.rst.
 """
 
 import struct
 
-from node.boot.bzimage import HEADER_START, SetupHeader, bare_header, is_bzimage, read_bzimage
+from node.boot.bzimage import HEADER_START, PlainCode, SetupHeader, bare_header, is_bzimage, read_bzimage
 from node.boot.command_line import encode_command_line
-from node.boot.elf import MAGIC, Executable, read_elf32
+from node.boot.elf import MAGIC, Executable, Segment, read_elf32
 from node.boot.entry import CODE_SELECTOR, DATA_SELECTOR, FLAT_GDT, BootError, Entry
 from node.boot.memory_map import LOW_END, memory_map
 from node.boot.placement import Placement
@@ -56,18 +57,25 @@ def load_linux(memory: GuestMemory, kernel: bytes, initrd: bytes | None, command
 
 
 def unpack_linux(kernel: bytes, *, largest: int = 1 << 30) -> bytes:
-    """The ELF kernel inside a bzImage, which `load_linux` takes too: unpacking once saves each start its time."""
-    return kernel if kernel[:4] == MAGIC else _read_bzimage(kernel, largest)[1]
+    """The ELF kernel inside a bzImage, which `load_linux` takes too: unpacking once saves each start its time. Without
+    one there is nothing to save."""
+    if kernel[:4] == MAGIC:
+        return kernel
+    _, inside = _read_bzimage(kernel, largest)
+    return kernel if isinstance(inside, PlainCode) else inside
 
 
 def _read_kernel(kernel: bytes, ram_bytes: int) -> tuple[SetupHeader, Executable]:
     if kernel[:4] == MAGIC:
         return bare_header(), read_elf32(kernel)
-    header, elf = _read_bzimage(kernel, ram_bytes)
-    return header, read_elf32(elf, "the kernel inside the bzImage")
+    header, inside = _read_bzimage(kernel, ram_bytes)
+    if isinstance(inside, PlainCode):
+        segment = Segment(inside.start, inside.start, memoryview(inside.code), inside.memory_size)
+        return header, Executable(inside.start, (segment,))
+    return header, read_elf32(inside, "the kernel inside the bzImage")
 
 
-def _read_bzimage(kernel: bytes, largest: int) -> tuple[SetupHeader, bytes]:
+def _read_bzimage(kernel: bytes, largest: int) -> tuple[SetupHeader, bytes | PlainCode]:
     if not is_bzimage(kernel):
         raise BootError("the kernel is neither a bzImage nor an ELF file")
     return read_bzimage(kernel, largest=largest)

@@ -63,8 +63,12 @@ def bzimage(
     setup_sectors: int = 4,
     initrd_max: int = 0x7FFF_FFFF,
     command_line_bytes: int = 2047,
+    payload_bytes: int | None = None,
+    preferred: int = 0x10_0000,
+    memory_bytes: int = 0,
 ) -> bytes:
-    """A bzImage around an already packed `payload`, behind 64 bytes of pretended decompressor."""
+    """A bzImage around an already packed `payload`, behind 64 bytes of pretended decompressor. `payload_bytes`: what
+    its header says instead; `preferred` and `memory_bytes`: where that code wants to lie, and in how much memory."""
     setup = bytearray((setup_sectors + 1) * 512)
     code = bytes(64) + payload
     code += bytes(-len(code) % 16)
@@ -74,5 +78,6 @@ def bzimage(
     setup[0x211] = loadflags
     struct.pack_into("<I", setup, 0x22C, initrd_max)
     struct.pack_into("<I", setup, 0x238, command_line_bytes)
-    struct.pack_into("<II", setup, 0x248, 64, len(payload))
+    struct.pack_into("<II", setup, 0x248, 64, len(payload) if payload_bytes is None else payload_bytes)
+    struct.pack_into("<QI", setup, 0x258, preferred, memory_bytes)
     return bytes(setup) + code
