@@ -13,6 +13,7 @@ from node.ia32.state import AC, AC_, CR0_AM, CR4_DE, CS, DB, M32, RF, Cpu, Machi
 from node.jitted import inlined, jitted
 
 EXECUTED, WRITTEN, PORT, ACCESSED = range(4)
+DR6_HITS = 0xF  # B0-B3
 DR6_BS = 0x4000
 ALL_ENABLED = 0xFF
 
@@ -90,6 +91,12 @@ def observe_port(c: Cpu, m: Machine, port: int, size: int) -> None:
 
 
 @jitted
+def tell(c: Cpu, conditions: int) -> None:
+    """Why #DB is raised, into DR6: B0-B3 are this exception's, the others stay until software clears them."""
+    c.dr[6] = c.dr[6] & ~DR6_HITS | conditions
+
+
+@jitted
 def stop_before_instruction(c: Cpu, m: Machine) -> int:
     """1, with #DB raised, if there is a breakpoint at CS:EIP and RF does not say to pass it."""
     hits = 0
@@ -98,7 +105,7 @@ def stop_before_instruction(c: Cpu, m: Machine) -> int:
             hits |= 1 << i
     if hits == 0 or c.flags & RF:
         return 0
-    c.dr[6] |= hits
+    tell(c, hits)
     raise_fault(m, DB, NO_ERROR)
     return 1
 
@@ -106,6 +113,6 @@ def stop_before_instruction(c: Cpu, m: Machine) -> int:
 @jitted
 def raise_trap(c: Cpu, m: Machine, stepping: int) -> None:
     """#DB behind an instruction that hit data breakpoints, or began with TF set."""
-    c.dr[6] |= c.debug_hits | (DR6_BS if stepping else 0)
+    tell(c, c.debug_hits | (DR6_BS if stepping else 0))
     c.debug_hits = 0
     raise_fault(m, DB, NO_ERROR)

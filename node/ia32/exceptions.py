@@ -170,8 +170,9 @@ def deliver_nmi(c: Cpu, m: Machine) -> None:
 @jitted
 def debug_trap(c: Cpu, m: Machine, stepping: int) -> None:
     """The trap after an instruction that began with TF set or hit a data breakpoint (SDM 3B 17.3.1.2, 17.3.1.4); none
-    after MOV SS, POP SS and INT n, but hits wait for the next instruction's."""
+    after MOV SS, POP SS and INT n, but hits wait for the next instruction's. It ends HLT (SDM 2A, HLT)."""
     if c.inhibit != HOLD_ALL:
+        c.halted = 0
         raise_trap(c, m, stepping)
         deliver_pending(c, m)
 

@@ -12,6 +12,7 @@ kinds apart.
 
 from node.ia32.access import load_system, store_system
 from node.ia32.bus import NOTHING
+from node.ia32.debug import tell
 from node.ia32.descriptors import (
     BUSY,
     INDEX,
@@ -87,7 +88,7 @@ def switch_task(c: Cpu, m: Machine, selector: int, at: int, how: int, image: int
         write_cr3(c, m, directory)
     qualify_segments(c, m, local_table, ext)
     if trap and m.fault == 0:
-        c.dr[6] |= DR6_BT
+        tell(c, DR6_BT)
         raise_fault(m, DB, NO_ERROR)
     return 1
 

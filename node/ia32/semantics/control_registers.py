@@ -4,6 +4,7 @@ The paging rules of CR0, CR3 and CR4 are in paging_control.py. DR4 and DR5 are D
 While DR7.GD is set, every access to a debug register raises #DB first.
 """
 
+from node.ia32.debug import tell
 from node.ia32.exceptions import DR7_GD
 from node.ia32.faults import NO_ERROR, raise_fault, undefined
 from node.ia32.operands import MEM, read_rm, set_reg, store_op
@@ -89,7 +90,7 @@ def _check_debug_access(c: Cpu, m: Machine, number: int) -> None:
         undefined(m)
     require_level0(c, m)
     if m.fault == 0 and c.dr[7] & DR7_GD:
-        c.dr[6] |= DR6_BD
+        tell(c, DR6_BD)
         raise_fault(m, DB, NO_ERROR)
 
 

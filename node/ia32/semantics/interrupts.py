@@ -3,6 +3,7 @@
 In virtual-8086 mode INT n needs IOPL 3 (VME is not offered); INT3, INTO and INT1 do not (SDM 3A 20.3).
 """
 
+from node.ia32.debug import tell
 from node.ia32.eflags import iopl
 from node.ia32.exceptions import EXTERNAL, SOFTWARE, enter_handler, settle_new_task
 from node.ia32.faults import NO_ERROR, general_protection, raise_fault, undefined
@@ -50,6 +51,9 @@ def into(c: Cpu, m: Machine, e: Op) -> None:
         _interrupt(c, m, e, OVERFLOW, SOFTWARE)
     else:
         fall_through(c, e)
+    if c.debug_hits and m.fault == 0:
+        tell(c, c.debug_hits)
+        c.debug_hits = 0
 
 
 @jitted

@@ -22,7 +22,7 @@ static u32 dr6(void)
 static void watch(const volatile void *address, u32 kind, u32 length)
 {
     WRITE_DR(0, address);
-    WRITE_DR(6, 0);
+    WRITE_DR(6, 0xE); /* left over: #DB tells of its own only */
     WRITE_DR(7, FIXED | 1 | kind << 16 | (length - 1) << 18);
 }
 

@@ -122,6 +122,25 @@ def test_mov_ss_holds_the_trap_until_the_next_instruction_is_complete() -> None:
     assert trapped(world) == (CODE + 7, 1)
 
 
+@pytest.mark.parametrize(("interrupt", "frames"), [("f1", 1), ("cd 01", 2)])
+def test_hits_that_waited_for_int1_are_told_by_its_own_exception(interrupt: str, frames: int) -> None:
+    """INT n is an interrupt of its own, and then the trap comes too."""
+    world = world_with(f"8e 15 00 70 00 00 {interrupt} 90", (DATA, ACCESSED, 2))  # MOV SS, [7000]
+    world.poke(DATA, 0x10)
+    run(world, 4)
+    assert (world.c.gpr[ESP], int(world.c.dr[6]) & 0xF) == (STACK0 - 12 * frames, 1)
+    assert world.stack(12)[3 * frames - 3] == CODE + 6 + len(bytes.fromhex(interrupt))
+
+
+def test_b0_to_b3_are_the_last_exception_s_and_the_rest_of_dr6_stays() -> None:
+    for code, flags, found in ((STORE, 0, 0x2001), (NOP, TF, 0x6000), (NOP, 0, 0x2002)):
+        world = world_with(code, (DATA, WRITTEN, 4), (CODE + 1, EXECUTED, 1), flags=flags)
+        world.c.dr[6] |= 0x200C
+        run(world, 2)
+        assert trapped(world) is not None
+        assert int(world.c.dr[6]) == 0xFFFF_0FF0 | found
+
+
 def test_a_repeated_string_instruction_traps_behind_the_iteration_that_hits() -> None:
     world = world_with("f3 a4", (DATA + 2, WRITTEN, 1))
     world.c.gpr[ESI], world.c.gpr[EDI], world.c.gpr[ECX] = 0x6800, DATA, 8

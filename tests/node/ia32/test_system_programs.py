@@ -64,6 +64,13 @@ def test_popf_that_clears_tf_is() -> None:
     assert world.stack(3) == [CODE + 1, CODE0, 2]
 
 
+def test_a_trap_behind_hlt_ends_it() -> None:
+    world = program(HLT + NOP, handler=NOP * 4)
+    world.c.flags |= TF
+    assert world.processor.run(4) == EXIT_NONE
+    assert (world.stack(1), world.c.eip) == ([CODE + 1], HANDLER + 3)
+
+
 def test_no_trap_comes_between_mov_ss_and_the_next_instruction() -> None:
     world = program(MOV_SS_AX + NOP * 4)
     world.c.flags |= TF
