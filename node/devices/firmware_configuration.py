@@ -1,13 +1,15 @@
-"""What the machine tells its firmware, item by item: the fw_cfg interface that SeaBIOS looks for on an emulated i440FX.
+"""What the machine tells software of itself, item by item: the fw_cfg interface of an emulated i440FX, which SeaBIOS
+looks for, and so do kernels that were written to be started by an emulator.
 
     0x510  selector, a 16-bit write: chooses an item and goes to its first byte
     0x511  data: the item's next byte; zeros behind its end, and for items that are not there
 
-    0x0000 signature "QEMU" | 0x0001 features, bit 0: as described here | 0x0019 directory | 0x0020 … files, read-only
+    0x0000 signature "QEMU" | 0x0001 features, bit 0: as described here | 0x0003 bytes of memory (64 bits)
+    0x0005 processors (16) | 0x000F most processors (16) | 0x0019 directory | 0x0020 … files, read-only
 
 The directory: count, then size (both 32 bits), selector (16), two bytes reserved and a name of 56 bytes for each file,
 all big-endian; the files' own contents are little-endian. The only file sends firmware's screen to COM1 and takes its
-keys from there, because the machine has neither screen nor keyboard. Only a machine that boots a ROM has this device.
+keys from there, because the machine has neither screen nor keyboard.
 QEMU documentation: specs/fw_cfg.
 """
 
@@ -17,7 +19,8 @@ from node.devices.ports import PortMap
 from node.devices.record import U16, U32, Record, allocate
 
 SELECTOR, DATA = 0x510, 0x511
-SIGNATURE, FEATURES, DIRECTORY, FIRST_FILE = 0x00, 0x01, 0x19, 0x20
+SIGNATURE, FEATURES, MEMORY_BYTES, PROCESSORS, MOST_PROCESSORS = 0x00, 0x01, 0x03, 0x05, 0x0F
+DIRECTORY, FIRST_FILE = 0x19, 0x20
 TRADITIONAL = 1
 COM1 = 0x3F8
 FILES = (("etc/sercon-port", COM1.to_bytes(2, "little")),)
@@ -31,9 +34,9 @@ class FirmwareConfigurationRecord:
 
 
 class FirmwareConfiguration:
-    def __init__(self) -> None:
+    def __init__(self, memory_bytes: int) -> None:
         self._record, self._state = allocate(FirmwareConfigurationRecord)
-        self._items = _items()
+        self._items = _items(memory_bytes)
 
     def claim(self, ports: PortMap) -> None:
         ports.claim_wide(SELECTOR, 1, self._read_selector, self._select)
@@ -59,9 +62,15 @@ class FirmwareConfiguration:
         return item[position]
 
 
-def _items() -> dict[int, bytes]:
+def _items(memory_bytes: int) -> dict[int, bytes]:
     directory = len(FILES).to_bytes(4, "big")
-    items = {SIGNATURE: b"QEMU", FEATURES: TRADITIONAL.to_bytes(4, "little")}
+    items = {
+        SIGNATURE: b"QEMU",
+        FEATURES: TRADITIONAL.to_bytes(4, "little"),
+        MEMORY_BYTES: memory_bytes.to_bytes(8, "little"),
+        PROCESSORS: (1).to_bytes(2, "little"),
+        MOST_PROCESSORS: (1).to_bytes(2, "little"),
+    }
     for selector, (name, content) in enumerate(FILES, FIRST_FILE):
         directory += _ENTRY.pack(len(content), selector, 0, name.encode())
         items[selector] = content

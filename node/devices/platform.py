@@ -42,7 +42,6 @@ class PlatformConfig:
     memory_bytes: int
     exit_port: int | None
     wall_clock_unix_ns: int
-    has_firmware: bool = False
 
 
 class Platform:
@@ -69,8 +68,8 @@ class Platform:
             set_gate2=self._pit.set_gate2, out2=self._pit.out2, irq13=self._line(13), reset=self._requests.reset
         )
         self._pci = Pci()
-        firmware = (FirmwareConfiguration(),) if config.has_firmware else ()
-        devices = (pic, self._pit, self._rtc, self._uart, self._keyboard, self._system, self._pci, Dma(), *firmware)
+        told = FirmwareConfiguration(config.memory_bytes)
+        devices = (pic, self._pit, self._rtc, self._uart, self._keyboard, self._system, self._pci, Dma(), told)
         for device in devices:
             device.claim(self._ports)
         if config.exit_port is not None:

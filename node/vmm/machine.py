@@ -123,7 +123,7 @@ class Machine:
         self.clock = clock_named(config.clock, monotonic_ns, self.processor.machine)
         self.processor.machine.host_clock = 0 if self.clock.exact else host_clock
         self.processor.machine.tsc_per_instruction = self.clock.tsc_per_instruction
-        settings = PlatformConfig(config.memory_bytes, config.exit_port, config.wall_clock_unix_ns, bool(rom))
+        settings = PlatformConfig(config.memory_bytes, config.exit_port, config.wall_clock_unix_ns)
         self.platform = Platform(settings, self.memory, self.console.write, send=self._interrupt_message)
         self.exits: Counter[str] = Counter()
         self._asked_for = False

@@ -23,9 +23,7 @@ class Pc:
     ) -> None:
         self.sent = bytearray()
         self.now = 0
-        self.platform = Platform(
-            PlatformConfig(memory_bytes, exit_port, wall, has_firmware=True), MEMORY, self.sent.extend, send=send
-        )
+        self.platform = Platform(PlatformConfig(memory_bytes, exit_port, wall), MEMORY, self.sent.extend, send=send)
 
     def inb(self, port: int) -> int:
         return self.platform.read(port, 1, self.now)

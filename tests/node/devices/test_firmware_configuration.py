@@ -1,7 +1,6 @@
 """The items that firmware reads: found through the directory, as SeaBIOS does."""
 
-from node.devices.platform import Platform, PlatformConfig
-from tests.node.devices.pc import MEMORY, Pc
+from tests.node.devices.pc import Pc
 
 
 def item(pc: Pc, selector: int, length: int) -> bytes:
@@ -38,8 +37,7 @@ def test_a_selection_is_a_word() -> None:
     assert pc.inb(0x511) == ord("M"), "the signature, and where we were in it"
 
 
-def test_only_a_machine_with_firmware_has_it() -> None:
-    bare = Platform(PlatformConfig(1 << 20, None, 0), MEMORY, bytearray().extend)
-    bare.write(0x510, 2, 0, 0)
-    assert bare.read(0x511, 1, 0) == 0xFF
-    assert "firmware_configuration" not in bare.records()
+def test_kernels_are_told_how_much_memory_and_how_many_processors_there_are() -> None:
+    pc = Pc()
+    assert int.from_bytes(item(pc, 3, 8), "little") == pc.platform.config.memory_bytes
+    assert (int.from_bytes(item(pc, 5, 2), "little"), int.from_bytes(item(pc, 15, 2), "little")) == (1, 1)
