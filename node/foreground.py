@@ -15,7 +15,8 @@ import platformdirs
 import typer
 
 from node.boot.entry import BootError
-from node.domain import machinery, sizes, terminal
+from node.devices.ports import Listeners
+from node.domain import machinery, port_output, sizes, terminal
 from node.domain.boot_files import BiosFiles, BootFiles, LinuxFiles, MultibootFiles, kind_of
 from node.domain.foreground_run import ForegroundRun
 from node.domain.machinery import GuestMachine, Refused
@@ -118,6 +119,14 @@ def boot(
             help="A write of v there ends this program with status (v << 1) | 1, as QEMU's isa-debug-exit.",
         ),
     ] = None,
+    debugcon: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PORT[,FILE]",
+            help="What the guest writes to this I/O port goes, byte for byte, to standard error or into FILE: 0xe9 for "
+            "debug consoles, 0x80,codes for POST codes. May be repeated.",
+        ),
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option(min=0.001, metavar="S", help="End after so many seconds, with status 124.")
     ] = None,
@@ -140,6 +149,7 @@ def boot(
     limosa boot --kernel bzImage --initrd initrd.gz --append 'console=ttyS0'
     limosa boot --image debian-12 --memory 256M              an image pulled by `limosa image pull debian-12`
     limosa boot --kernel test.elf --exit-port 0xf4 --timeout 10 < /dev/null
+    limosa boot --bios test.bin --debugcon 0xe9 --debugcon 0x80,codes
 
     \b
     Exit status: 0 powered off, or left · (v << 1) | 1 the guest wrote v to its exit port · 124 its time was up
@@ -156,7 +166,7 @@ def boot(
     sys.setswitchinterval(SWITCH_S)
     with terminal.ProgressLine("compiling the interpreter, this once; it takes about a minute:") as progress:
         kind.warm(state / "cache" / "native", progress)
-    machine = kind.build(spec, boots, incoming=False)
+    machine = kind.build(spec, boots, incoming=False, listeners=_listeners(debugcon or []))
     began = time.monotonic()
     ended = ForegroundRun(machine, kind).run(timeout_s=timeout)
     if ended.text:
@@ -165,6 +175,15 @@ def boot(
         _print_stats(machine, time.monotonic() - began)
     sys.stderr.flush()
     os._exit(ended.status)  # a thread may still sit in a read of standard input
+
+
+def _listeners(debugcon: list[str]) -> Listeners:
+    try:
+        return port_output.open_all([port_output.parse(text) for text in debugcon])
+    except port_output.BadPortOutput as error:
+        raise typer.BadParameter(str(error)) from None
+    except OSError as error:
+        raise CannotBoot(f"{error.filename} cannot be written: {error.strerror}") from None
 
 
 def _boots(

@@ -23,7 +23,7 @@ from node.devices.pic import Pic
 from node.devices.pit import COUNT_2 as TIMER_COUNT
 from node.devices.pit import FREQUENCY as TIMER_HZ
 from node.devices.pit import Pit
-from node.devices.ports import Line, PortMap
+from node.devices.ports import NOBODY_LISTENS, Line, Listeners, PortMap
 from node.devices.record import NEVER, Record
 from node.devices.requests import Exit, Requests, Reset
 from node.devices.rtc import Rtc
@@ -52,11 +52,13 @@ class Platform:
         serial_out: Callable[[bytes], None],
         *,
         send: Send = nobody,
+        listeners: Listeners = NOBODY_LISTENS,
     ) -> None:
-        """`send` takes interrupt messages to the processor's local APIC."""
+        """`send` takes interrupt messages to the processor's local APIC; `listeners` hear what is written to ports,
+        whether a device is there or not."""
         self.config = config
         self.memory = memory
-        self._ports = PortMap()
+        self._ports = PortMap(listeners)
         self._requests = Requests()
         self._pic = pic = Pic()
         self._io_apic = IoApic(send)

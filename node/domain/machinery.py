@@ -17,6 +17,7 @@ from typing import Any, Protocol, cast
 
 import numpy.typing as npt
 
+from node.devices.ports import NOBODY_LISTENS, Listeners
 from node.domain.boot_files import BootFiles
 from node.memory.ram import GuestMemory, PageNumbers
 from protos.common_pb2 import VmSpec
@@ -93,8 +94,11 @@ class Machinery(Protocol):
         `precompiled`: results that came with the program, only read."""
         ...
 
-    def build(self, spec: VmSpec, boot: BootFiles | None, *, incoming: bool) -> GuestMachine:
-        """A machine of that spec; unless `incoming`, booted: ready to execute its first instruction.
+    def build(
+        self, spec: VmSpec, boot: BootFiles | None, *, incoming: bool, listeners: Listeners = NOBODY_LISTENS
+    ) -> GuestMachine:
+        """A machine of that spec; unless `incoming`, booted: ready to execute its first instruction. `listeners` are
+        told in the guest's thread what it writes to ports.
 
         Raises Refused with a sentence for a specification or a file that makes no machine."""
         ...

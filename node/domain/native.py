@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from node.boot.entry import BootError
+from node.devices.ports import NOBODY_LISTENS, Listeners
 from node.domain.boot_files import BiosFiles, BootFiles, MultibootFiles, load
 from node.domain.machinery import GuestMachine, GuestStopped, GuestThread, Progress, Refused
 from node.domain.processors import DEFAULT_CPU
@@ -62,7 +63,9 @@ class NativeMachinery:
         machine.loaded()
         machine.memory.close()
 
-    def build(self, spec: VmSpec, boot: BootFiles | None, *, incoming: bool) -> GuestMachine:
+    def build(
+        self, spec: VmSpec, boot: BootFiles | None, *, incoming: bool, listeners: Listeners = NOBODY_LISTENS
+    ) -> GuestMachine:
         assert self._engine is not None, "warm comes before build"
         self._engine.fork_compiler()
         config = MachineConfig(
@@ -81,6 +84,7 @@ class NativeMachinery:
                 monotonic_ns=time.monotonic_ns,
                 host_clock=CLOCK_GETTIME,
                 rom=rom,
+                listeners=listeners,
             )
             if boot is not None and not incoming:
                 machine.enter(load(machine.memory, boot))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from node.boot.entry import Entry
 from node.devices.io_apic import Message
 from node.devices.platform import Platform, PlatformConfig
+from node.devices.ports import NOBODY_LISTENS, Listeners
 from node.devices.requests import Exit, Reset
 from node.ia32 import apic_interrupts, apic_messages, apic_timer
 from node.ia32 import reset as ia32_reset
@@ -111,9 +112,10 @@ class Machine:
         monotonic_ns: Callable[[], int],
         host_clock: int = 0,
         rom: bytes = b"",
+        listeners: Listeners = NOBODY_LISTENS,
     ) -> None:
         """`host_clock`: address of a function like clock_gettime(2) that tells what `monotonic_ns` does, for native
-        code; 0: it is asked here, after each slice."""
+        code; 0: it is asked here, after each slice. `listeners` are called in the thread that runs the machine."""
         config.check()
         self.config = config
         self.memory = GuestMemory(config.memory_bytes, rom)
@@ -124,7 +126,9 @@ class Machine:
         self.processor.machine.host_clock = 0 if self.clock.exact else host_clock
         self.processor.machine.tsc_per_instruction = self.clock.tsc_per_instruction
         settings = PlatformConfig(config.memory_bytes, config.exit_port, config.wall_clock_unix_ns)
-        self.platform = Platform(settings, self.memory, self.console.write, send=self._interrupt_message)
+        self.platform = Platform(
+            settings, self.memory, self.console.write, send=self._interrupt_message, listeners=listeners
+        )
         self.exits: Counter[str] = Counter()
         self._asked_for = False
         self._input = bytearray()

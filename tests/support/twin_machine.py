@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from node.devices.ports import NOBODY_LISTENS, Listeners
 from node.domain.boot_files import BootFiles, LinuxFiles
 from node.domain.machinery import GuestMachine, GuestStopped, Progress, Refused
 from node.memory.ram import PAGE, GuestMemory, PageNumbers
@@ -234,7 +235,9 @@ class TwinMachinery:
     def warm(self, cache: Path, progress: Progress, *, precompiled: Path | None = None) -> None:
         progress(1.0, "nothing to compile in a twin")
 
-    def build(self, spec: VmSpec, boot: BootFiles | None, *, incoming: bool) -> TwinMachine:
+    def build(
+        self, spec: VmSpec, boot: BootFiles | None, *, incoming: bool, listeners: Listeners = NOBODY_LISTENS
+    ) -> TwinMachine:
         if incoming or boot is None:
             return TwinMachine(spec.memory_bytes, "")
         assert isinstance(boot, LinuxFiles)

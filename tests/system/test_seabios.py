@@ -32,11 +32,13 @@ def state(tmp_path: Path) -> Path:
 
 
 def test_it_starts_and_looks_for_a_disk(state: Path, rom: str) -> None:
-    with ForegroundGuest(state, "--bios", rom) as guest:
+    messages = state / "messages"
+    with ForegroundGuest(state, "--bios", rom, "--debugcon", f"0x402,{messages}") as guest:
         guest.wait_for("SeaBIOS (version 1.", READY_S)
         guest.wait_for("Booting from Floppy...", READY_S)
         guest.wait_for("Booting from Hard Disk...", READY_S)
         guest.wait_for("No bootable device.", READY_S)
+    assert "Found 1 cpu(s) max supported 1 cpu(s)\n" in messages.read_text()
 
 
 def test_on_the_virtual_clock_it_gives_up_at_once_and_the_same_each_time(state: Path, rom: str) -> None:

@@ -43,6 +43,17 @@ def test_a_port_has_one_owner() -> None:
             ports.claim(port, lambda now: 0, None)
 
 
+def test_listeners_hear_bytes_where_there_is_a_device_and_where_there_is_none() -> None:
+    heard, stored = list[tuple[int, int]](), list[int]()
+    ports = PortMap({port: lambda byte, port=port: heard.append((port, byte)) for port in (0x80, 0xE9)})  # type: ignore[misc]
+    ports.claim(0x80, lambda now: stored[-1], lambda value, now: stored.append(value))
+    ports.write(0x80, 1, 0x11, 0)
+    ports.write(0xE8, 4, 0x44332211, 0)
+    ports.write(0x81, 1, 0x55, 0)
+    assert heard == [(0x80, 0x11), (0xE9, 0x22)]
+    assert (stored, ports.read(0x80, 1, 0), ports.read(0xE8, 2, 0)) == ([0x11], 0x11, 0xE9FF)
+
+
 @pytest.mark.parametrize("port", [0x20, 0x5D, 0x3F8, 0xCF9, 0xFFFD, 0x10000, -4])
 def test_an_exit_port_on_top_of_another_device_is_refused_with_a_sentence(port: int) -> None:
     with pytest.raises(PortTaken, match=r"belongs to another device|outside the I/O space"):
