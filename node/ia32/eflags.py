@@ -1,19 +1,25 @@
 """EFLAGS as one word: which bits exist, and replacing some of them.
 
 RF lives from the IRET or task switch that loads it to the beginning of the next instruction (SDM 3B 17.3.1.1). VIF and
-VIP belong to VME, which is not offered, and read as zero.
+VIP belong to VME (virtual_interrupts.py); a processor without it has them clear.
 """
 
 from node.ia32.faults import leave_after
 from node.ia32.flags import eflags, set_explicit
 from node.ia32.segments import refresh_level
-from node.ia32.state import AC, DF, ID, IF, IOPL_MASK, NT, RF, STATUS_FLAGS, TF, VM, Cpu, Machine
-from node.jitted import jitted
+from node.ia32.state import AC, CR4_VME, DF, ID, IF, IOPL_MASK, NT, RF, STATUS_FLAGS, TF, VIF, VIP, VM, Cpu, Machine
+from node.jitted import inlined, jitted
 
 USER_FLAGS = STATUS_FLAGS | TF | DF | NT  # what every privilege level may change, 16-bit forms
 WIDE_FLAGS = AC | ID  # and in addition with 32-bit operands
 RETURN_FLAGS = WIDE_FLAGS | RF  # IRET's
 ALL_FLAGS = USER_FLAGS | RETURN_FLAGS | IF | IOPL_MASK | VM
+
+
+@inlined
+def virtual_flags(m: Machine) -> int:
+    """VIF and VIP where they exist: what IRET at level 0 and task switches load besides."""
+    return VIF | VIP if m.cr4_bits & CR4_VME else 0
 
 
 @jitted

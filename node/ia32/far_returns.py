@@ -21,7 +21,7 @@ from node.ia32.descriptors import (
     mark_accessed,
     refuse,
 )
-from node.ia32.eflags import ALL_FLAGS, RETURN_FLAGS, USER_FLAGS, iopl, load_flags
+from node.ia32.eflags import ALL_FLAGS, RETURN_FLAGS, USER_FLAGS, iopl, load_flags, virtual_flags
 from node.ia32.flags import eflags
 from node.ia32.segments import (
     check_entry,
@@ -129,7 +129,7 @@ def iret_protected(c: Cpu, m: Machine, size: int, return_eip: int) -> int:
     if c.cpl <= iopl(c):
         mask |= IF
     if c.cpl == 0:
-        mask |= IOPL_MASK
+        mask |= IOPL_MASK | (virtual_flags(m) if size == 4 else 0)
     return_protected(c, m, size, 3 * size, 0)
     if m.fault == 0:
         load_flags(c, m, image, mask)
@@ -161,7 +161,7 @@ def _iret_v86(c: Cpu, m: Machine, image: int) -> None:
         check_entry(c, m, eip, M16, 0)
     if m.fault:
         return
-    load_flags(c, m, image, ALL_FLAGS)
+    load_flags(c, m, image, ALL_FLAGS | virtual_flags(m))
     install_v86(c, m, CS, cs)
     install_v86(c, m, SS, ss)
     install_v86(c, m, ES, es)

@@ -3,7 +3,9 @@
 A row of the opcode table names the bits that its instruction needs; a processor model says which bits it has.
 """
 
-FPU, DE, PSE, TSC, MSR, PAE, CX8, APIC, SEP, PGE, CMOV = (1 << bit for bit in (0, 2, 3, 4, 5, 6, 8, 9, 11, 13, 15))
+FPU, VME, DE, PSE, TSC, MSR, PAE, CX8, APIC, SEP, PGE, CMOV = (
+    1 << bit for bit in (0, 1, 2, 3, 4, 5, 6, 8, 9, 11, 13, 15)
+)
 CLFSH, MMX, FXSR, SSE, SSE2 = (1 << bit for bit in (19, 23, 24, 25, 26))
 P6 = CMOV  # instructions that came with it, unannounced: FCMOV, FCOMI, multi-byte NOP
 EVERY = (1 << 32) - 1

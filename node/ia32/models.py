@@ -1,7 +1,7 @@
 """The processors that a machine may have: what CPUID says of each, and so which instructions and registers there are.
 
 A bit is set here only where the feature behaves as the manual says; what is left out against the silicon of that name
-(VME, MCE, MCA, MTRR, PAT, PSE-36, and what came after SSE2) is what is not implemented. A model is part of a
+(MCE, MCA, MTRR, PAT, PSE-36, and what came after SSE2) is what is not implemented. A model is part of a
 machine's configuration; its features decide the decoder's table, the bits of CR4 and MXCSR, and the MSRs.
 """
 
@@ -26,6 +26,7 @@ from node.ia32.features import (
     SSE,
     SSE2,
     TSC,
+    VME,
 )
 from node.ia32.state import (
     CR4_DE,
@@ -35,7 +36,9 @@ from node.ia32.state import (
     CR4_PCE,
     CR4_PGE,
     CR4_PSE,
+    CR4_PVI,
     CR4_TSD,
+    CR4_VME,
     Machine,
 )
 
@@ -46,7 +49,7 @@ LINE_UNITS = 8 << 8  # leaf 1, EBX: CLFLUSH's line in units of 8 bytes
 WITHOUT_DAZ, WITH_DAZ = 0xFFBF, 0xFFFF
 
 Leaf = tuple[int, int, int, int]  # EAX EBX ECX EDX
-_P5 = FPU | DE | PSE | TSC | MSR | CX8 | APIC
+_P5 = FPU | VME | DE | PSE | TSC | MSR | CX8 | APIC
 _P6 = _P5 | PAE | SEP | PGE | CMOV
 
 
@@ -80,9 +83,9 @@ _CACHES_P6: Leaf = (0x0302_0101, 0, 0, 0x0C04_0843)
 _CACHES_P4: Leaf = (0x665B_5001, 0, 0, 0x007B_7000)
 
 _ALL = (
-    # A Pentium II without MMX and debugging extensions, later than the steppings whose SYSENTER is known broken, plus
-    # no-execute pages.
-    CpuModel("i686", 0x652, _P6 & ~DE, _CACHES_P6, NX),
+    # A Pentium II without MMX, debugging and virtual-8086 mode extensions, later than the steppings whose SYSENTER is
+    # known broken, plus no-execute pages.
+    CpuModel("i686", 0x652, _P6 & ~(VME | DE), _CACHES_P6, NX),
     CpuModel("pentium", 0x543, _P5 | MMX),
     CpuModel("pentium2", 0x652, _P6 | MMX | FXSR, _CACHES_P6),
     CpuModel("pentium3", 0x673, _P6 | MMX | FXSR | SSE, _CACHES_P6),
@@ -101,8 +104,8 @@ MODELS = {model.name: model for model in _ALL}
 DEFAULT = MODELS["i686"]
 
 _CR4_NEEDS = (
-    (CR4_TSD, TSC), (CR4_DE, DE), (CR4_PSE, PSE), (CR4_PAE, PAE), (CR4_PGE, PGE), (CR4_PCE, CMOV), (CR4_OSFXSR, FXSR),
-    (CR4_OSXMMEXCPT, SSE),
+    (CR4_VME, VME), (CR4_PVI, VME), (CR4_TSD, TSC), (CR4_DE, DE), (CR4_PSE, PSE), (CR4_PAE, PAE), (CR4_PGE, PGE),
+    (CR4_PCE, CMOV), (CR4_OSFXSR, FXSR), (CR4_OSXMMEXCPT, SSE),
 )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from node.ia32.descriptors import (
     refuse,
     set_busy,
 )
-from node.ia32.eflags import ALL_FLAGS, replace_flags
+from node.ia32.eflags import ALL_FLAGS, replace_flags, virtual_flags
 from node.ia32.faults import NO_ERROR, raise_fault
 from node.ia32.paging_control import write_cr3
 from node.ia32.segments import install
@@ -145,7 +145,7 @@ def _load(c: Cpu, m: Machine, base: int, wide: int) -> int:
     frame = base + (0x20 if wide else 0x0E)
     upper = 0 if wide else 0xFFFF_0000  # an 80286 task leaves ones there
     c.eip = load_system(c, m, frame, size)
-    replace_flags(c, load_system(c, m, frame + size, size), ALL_FLAGS)
+    replace_flags(c, load_system(c, m, frame + size, size), ALL_FLAGS | virtual_flags(m))
     for i in range(8):
         c.gpr[i] = load_system(c, m, frame + size * (2 + i), size) | upper
     segments = 6 if wide else 4

@@ -18,7 +18,7 @@ from tests.support.engine import engine_named
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 GOOD = 0 << 1 | 1
-CPUS = {"apic": "pentium4", "breakpoints": "pentium4", "strict": "pentium4", "vectors": "pentium4"}
+CPUS = dict.fromkeys(("apic", "breakpoints", "strict", "vectors", "virtual_interrupts"), "pentium4")
 MOST_INSTRUCTIONS = 200_000_000
 
 

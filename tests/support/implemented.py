@@ -14,6 +14,7 @@ from node.ia32.rows import Row
 FILE = Path(__file__).resolve().parent.parent.parent / "node" / "ia32" / "IMPLEMENTED.md"
 NAMES = (
     "FPU",
+    "VME",
     "DE",
     "PSE",
     "TSC",
@@ -40,7 +41,7 @@ FACILITIES = (
     ("call gates, interrupt, trap and task gates", IMPLEMENTED, "32- and 16-bit"),
     ("task switches by JMP, CALL, IRET, gates; T bit", IMPLEMENTED, "32- and 16-bit TSS"),
     ("virtual-8086 mode", IMPLEMENTED, ""),
-    ("VME, PVI", ABSENT, "CPUID does not offer them; CR4.VME and CR4.PVI raise #GP(0)"),
+    ("virtual interrupts (VME, PVI), redirection bitmap", IMPLEMENTED, "not i686: CR4.VME and CR4.PVI raise #GP(0)"),
     ("paging: 4 KiB, 4 MiB, PAE, 2 MiB, global pages, WP, accessed and dirty bits", IMPLEMENTED, ""),
     ("no-execute pages", IMPLEMENTED, "i686 and pentium4; elsewhere EFER raises #GP(0)"),
     ("PSE-36, PAT, MTRR", ABSENT, "not offered; reserved bits of entries raise #PF, the MSRs #GP(0)"),

@@ -10,6 +10,7 @@ from node.ia32.rows import SIZE, Row
 from node.ia32.segments import check_entry, install_real, install_v86
 from node.ia32.stacks import push_word, release, stack_word
 from node.ia32.state import CR0_PE, CS, ESP, IF, IOPL_MASK, Cpu, Machine, Op
+from node.ia32.virtual_interrupts import check_virtual_image, has_virtual_flag, load_virtual_image
 from node.jitted import inlined, jitted
 
 
@@ -81,7 +82,7 @@ def return_far(c: Cpu, m: Machine, e: Op, size: int) -> None:
 def iret(c: Cpu, m: Machine, e: Op, size: int) -> None:
     if _is_protected(c):
         settle_new_task(c, m, iret_protected(c, m, size, next_eip(c, e)))
-    elif in_v86(c) and iopl(c) != 3:
+    elif in_v86(c) and iopl(c) != 3 and (size == 4 or not has_virtual_flag(c)):
         general_protection(m, 0)
     else:
         _iret_plain(c, m, size)
@@ -89,11 +90,14 @@ def iret(c: Cpu, m: Machine, e: Op, size: int) -> None:
 
 @jitted
 def _iret_plain(c: Cpu, m: Machine, size: int) -> None:
-    """Real mode, and virtual-8086 mode with IOPL 3, where IOPL itself does not change."""
+    """Real mode, and virtual-8086 mode with IOPL 3, where IOPL itself does not change, or with a virtual flag."""
+    below = in_v86(c) and iopl(c) != 3
     eip, selector = stack_word(c, m, 0, size), stack_word(c, m, size, size)
     image = stack_word(c, m, 2 * size, size)
     if m.fault == 0:
         check_entry(c, m, eip, c.limit[CS], 0)
+    if m.fault == 0 and below:
+        check_virtual_image(c, m, image)
     if m.fault:
         return
     mask = USER_FLAGS | IF
@@ -104,7 +108,10 @@ def _iret_plain(c: Cpu, m: Machine, size: int) -> None:
     release(c, m, 3 * size)
     _load_code_base(c, m, selector)
     c.eip = eip
-    load_flags(c, m, image, mask)
+    if below:
+        load_virtual_image(c, m, image)
+    else:
+        load_flags(c, m, image, mask)
     c.nmi_masked = 0
 
 

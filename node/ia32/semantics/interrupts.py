@@ -1,6 +1,6 @@
 """Instructions that cause exceptions and interrupts: INT n, INT3, INTO, INT1, BOUND (SDM 2A).
 
-In virtual-8086 mode INT n needs IOPL 3 (VME is not offered); INT3, INTO and INT1 do not (SDM 3A 20.3).
+In virtual-8086 mode INT n needs IOPL 3, or goes where the bitmap of VME says; INT3, INTO and INT1 do not (SDM 3A 20.3).
 """
 
 from node.ia32.debug import tell
@@ -12,7 +12,8 @@ from node.ia32.holding import HOLD_ALL, hold
 from node.ia32.operands import get_reg, in_v86, load_seg, next_eip, offset_of, sign_extend
 from node.ia32.privilege import fall_through
 from node.ia32.rows import SIZE, Row
-from node.ia32.state import BP, BR, DB, OVERFLOW, TF, Cpu, Machine, Op
+from node.ia32.state import BP, BR, CR4_VME, DB, OVERFLOW, TF, Cpu, Machine, Op
+from node.ia32.virtual_interrupts import enter_8086_handler, is_redirected
 from node.jitted import jitted
 
 
@@ -28,10 +29,16 @@ def _interrupt(c: Cpu, m: Machine, e: Op, vector: int, source: int) -> None:
 
 @jitted
 def int_n(c: Cpu, m: Machine, e: Op) -> None:
-    if in_v86(c) and iopl(c) != 3:
+    vector = int(e.imm)
+    if in_v86(c) and c.cr4 & CR4_VME and is_redirected(c, m, vector):
+        stepping = c.flags & TF
+        enter_8086_handler(c, m, vector, next_eip(c, e))
+        if stepping and m.fault == 0:
+            hold(c, m, HOLD_ALL)
+    elif m.fault == 0 and in_v86(c) and iopl(c) != 3:
         general_protection(m, 0)
-    else:
-        _interrupt(c, m, e, int(e.imm), SOFTWARE)
+    elif m.fault == 0:
+        _interrupt(c, m, e, vector, SOFTWARE)
 
 
 @jitted
@@ -41,8 +48,12 @@ def int_3(c: Cpu, m: Machine, e: Op) -> None:
 
 @jitted
 def int_1(c: Cpu, m: Machine, e: Op) -> None:
-    """Not subject to the gate's DPL: as if a debugger outside had asked."""
+    """Not subject to the gate's DPL: as if a debugger outside had asked. Breakpoints that a load of SS hit, and that
+    have waited for this instruction, are told by the same #DB."""
     _interrupt(c, m, e, DB, EXTERNAL)
+    if c.debug_hits and m.fault == 0:
+        tell(c, c.debug_hits)
+        c.debug_hits = 0
 
 
 @jitted
@@ -51,9 +62,6 @@ def into(c: Cpu, m: Machine, e: Op) -> None:
         _interrupt(c, m, e, OVERFLOW, SOFTWARE)
     else:
         fall_through(c, e)
-    if c.debug_hits and m.fault == 0:
-        tell(c, c.debug_hits)
-        c.debug_hits = 0
 
 
 @jitted

@@ -39,9 +39,8 @@ from node.ia32.state import (
     Op,
 )
 from node.ia32.timer_port import read_timer
+from node.ia32.virtual_interrupts import IO_MAP
 from node.jitted import inlined, jitted, peek16, poke8
-
-IO_MAP = 0x66  # where a 32-bit TSS keeps the offset of its I/O permission bitmap
 
 
 @jitted
