@@ -20,7 +20,6 @@ from node.ia32.holding import HOLD_ALL, let_go
 from node.ia32.host_sse import float_control, set_float_control
 from node.ia32.semantics.vector_state import adopt, collect
 from node.ia32.state import (
-    ATTR_D,
     CPU_BYTES,
     CS,
     EXIT_HALT,
@@ -29,7 +28,6 @@ from node.ia32.state import (
     EXIT_NONE,
     IF,
     LEAVE_AFTER,
-    M16,
     M32,
     OP_BYTES,
     RF,
@@ -41,12 +39,6 @@ from node.ia32.state import (
 )
 from node.ia32.string_bulk import move_bytes
 from node.jitted import inlined, jitted, primitive
-
-
-@inlined
-def code_mask(c: Cpu) -> int:
-    """EIP is 16 bits wide in a 16-bit code segment."""
-    return M32 if c.attr[CS] & ATTR_D else M16
 
 
 @jitted
@@ -144,7 +136,7 @@ def _advance(c: Cpu, m: Machine) -> None:
 @jitted
 def stop_before(c: Cpu, e: Op) -> None:
     """Point c.eip at `e` itself."""
-    c.eip = (c.eip + int(e.at)) & code_mask(c)
+    c.eip = (c.eip + int(e.at)) & M32
 
 
 @jitted
@@ -157,11 +149,11 @@ def settle(c: Cpu, m: Machine, e: Op, ended: int) -> None:
 def settle_at(c: Cpu, m: Machine, at: int, length: int, ended: int) -> None:
     """The same for the instruction of `length` bytes, `at` bytes behind c.eip."""
     if m.leave != LEAVE_AFTER:
-        c.eip = (c.eip + at) & code_mask(c)
+        c.eip = (c.eip + at) & M32
         return
     m.left -= 1
     if ended == 0:
-        c.eip = (c.eip + at + length & M32) & code_mask(c)
+        c.eip = (c.eip + at + length) & M32
 
 
 @jitted

@@ -5,7 +5,7 @@ Nothing here changes architectural state but EIP.
 
 from node.ia32.faults import general_protection, leave_after, undefined
 from node.ia32.operands import in_v86, next_eip
-from node.ia32.state import ATTR_D, CR0_PE, CS, IF, M16, M32, TF, Cpu, Machine, Op
+from node.ia32.state import CR0_PE, IF, TF, Cpu, Machine, Op
 from node.jitted import inlined, jitted
 
 
@@ -32,7 +32,7 @@ def require_protected(c: Cpu, m: Machine) -> None:
 @jitted
 def fall_through(c: Cpu, e: Op) -> None:
     """Go on with the following instruction, from a semantic that ends its block."""
-    c.eip = next_eip(c, e) & (M32 if c.attr[CS] & ATTR_D else M16)
+    c.eip = next_eip(c, e)
 
 
 @jitted

@@ -95,6 +95,30 @@ static void vectors(void)
     EXPECT_FAULT(GP, 0, "ldmxcsr (%0)", "b"(four));
 }
 
+/* Two NOPs up to offset FFFF of 16-bit code at level 3, INT3 behind them, UD2 at offset 0. */
+static void run_to_64k(u32 limit)
+{
+    static u8 stack[64];
+    u8 *const code = (u8 *)0x200000;
+    const u32 frame[] = {0xFFFE, FREE | 3, 2, (u32)(stack + sizeof stack), USER_DATA};
+    code[0] = 0x0F, code[1] = 0x0B, code[0xFFFE] = code[0xFFFF] = 0x90, code[0x10000] = 0xCC;
+    gdt[FREE / 8] = descriptor((u32)code, limit, 0x00FB);
+    last.vector = NO_FAULT;
+    enter(frame, 5);
+}
+
+static void sixteen_bit_code_does_not_wrap(void)
+{
+    idt[BP] |= 0x6000ull << 32;
+    run_to_64k(0xFFFF);
+    CHECK_EQUAL(last.vector, GP);
+    CHECK_EQUAL(last.error, 0);
+    CHECK_EQUAL(last.eip, 0x10000);
+    run_to_64k(0x1FFFF);
+    CHECK_EQUAL(last.vector, BP);
+    CHECK_EQUAL(last.eip, 0x10001);
+}
+
 void program_main(void)
 {
     impossible_modes();
@@ -106,5 +130,6 @@ void program_main(void)
     stack_segment();
     lock_needs_a_store();
     vectors();
+    sixteen_bit_code_does_not_wrap();
     __asm__ volatile("movl %0, %%gs" : : "r"(DATA));
 }

@@ -71,6 +71,18 @@ def test_a_trap_behind_hlt_ends_it() -> None:
     assert (world.stack(1), world.c.eip) == ([CODE + 1], HANDLER + 3)
 
 
+def test_real_mode_code_that_runs_past_its_segments_end_faults() -> None:
+    """Only jumps with 16-bit operands wrap around (SDM 3B, on compatibility: segment wraparound)."""
+    world = World()
+    world.enter_real()
+    world.poke(0x2000 + 13 * 4, 0x700 << 16)  # the vector table: #GP at 700:0
+    world.memory.write(0x5000 + 0xFFFE, NOP + NOP + NOP)
+    world.memory.write(0x7000, HLT)
+    world.c.eip = 0xFFFE
+    assert world.processor.run(10) == EXIT_HALT
+    assert (world.c.selector[CS], world.stack(2, size=2)) == (0x700, [0, 0x500])
+
+
 def test_no_trap_comes_between_mov_ss_and_the_next_instruction() -> None:
     world = program(MOV_SS_AX + NOP * 4)
     world.c.flags |= TF
