@@ -2,27 +2,7 @@
  *
  * SDM volume 3A, chapter 20. With IOPL 3 the 8086 program manages IF itself and its INT n goes to the monitor's gates; with
  * IOPL 0 CLI, STI, PUSHF, POPF, INT n and IRET fault. IN and OUT ask the I/O permission bitmap, whatever IOPL says. */
-#include "../lib/check.h"
-
-enum { SEGMENT = 0x2000, IOPL_3 = 0x3000, GATE = 48 };
-
-static u8 *const program = (u8 *)(SEGMENT << 4);
-
-/* Put 16-bit code at 2000:0000 and run it there with DS = 3000, SS:SP = 4000:1000. */
-static void run_8086(const u8 *code, u32 bytes, u32 eflags)
-{
-    for (u32 i = 0; i < bytes; i++)
-        ((volatile u8 *)program)[i] = code[i];
-    const u32 frame[] = {0, SEGMENT, VM | eflags | 2, 0x1000, 0x4000, 0x5000, 0x3000, 0x6000, 0x7000};
-    last.vector = NO_FAULT;
-    enter(frame, 9);
-}
-
-#define RUN(eflags, ...)                         \
-    do {                                         \
-        static const u8 code_[] = {__VA_ARGS__}; \
-        run_8086(code_, sizeof code_, eflags);   \
-    } while (0)
+#include "../lib/program_8086.h"
 
 static void segments_are_paragraphs(void)
 {

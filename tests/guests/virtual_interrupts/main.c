@@ -2,9 +2,9 @@
  *
  * not on QEMU
  * SDM volume 3A, sections 20.3 and 20.4; 2A and 2B, CLI, STI, PUSHF, POPF, IRET. */
-#include "../lib/check.h"
+#include "../lib/program_8086.h"
 
-enum { SEGMENT = 0x2000, IOPL_3 = 0x3000, GATE = 48, VIF = 0x80000, VIP = 0x100000, VME = 1, PVI = 2 };
+enum { VIF = 0x80000, VIP = 0x100000, VME = 1, PVI = 2 };
 enum { HANDLER = 0x9000, REDIRECTION = 32 };
 
 #define POP_AX 0x58
@@ -12,22 +12,6 @@ enum { HANDLER = 0x9000, REDIRECTION = 32 };
 #define PUSH(word) 0x68, (word) & 0xFF, (word) >> 8 & 0xFF
 #define INT(vector) 0xCD, vector
 #define TO_MONITOR INT(GATE)
-
-/* Put 16-bit code at 2000:0000 and run it there with SS:SP = 4000:1000. */
-static void run_8086(const u8 *code, u32 bytes, u32 eflags)
-{
-    for (u32 i = 0; i < bytes; i++)
-        ((volatile u8 *)(SEGMENT << 4))[i] = code[i];
-    const u32 frame[] = {0, SEGMENT, VM | eflags | 2, 0x1000, 0x4000, 0x5000, 0x3000, 0x6000, 0x7000};
-    last.vector = NO_FAULT;
-    enter(frame, 9);
-}
-
-#define RUN(eflags, ...)                         \
-    do {                                         \
-        static const u8 code_[] = {__VA_ARGS__}; \
-        run_8086(code_, sizeof code_, eflags);   \
-    } while (0)
 
 #define REFUSED(eflags, at, ...)           \
     do {                                   \
