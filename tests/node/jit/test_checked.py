@@ -73,7 +73,7 @@ def end_of(engine: str, code: bytes, field: str, change: int) -> End:
         text=True,
         timeout=300,
     )
-    ram, value = map(int, child.stdout.split())
+    ram, value = map(int, child.stdout.splitlines()[-1].split())  # it may have compiled the build first, and said so
     return End(child.returncode, ram, value, child.stderr)
 
 
