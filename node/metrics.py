@@ -82,6 +82,7 @@ VM_ROWS = (
         "Interrupts delivered, on this node.",
         lambda i: i.counters.get("interrupts", 0),
     ),
+    _counted("limosa_vm_halts_total", "Times that it halted until an interrupt, on this node.", "halts"),
     _counted(
         "limosa_vm_translated_instructions_total",
         "Guest instructions executed in translated code, on this node.",

@@ -25,7 +25,10 @@ from node.vmm.thread import MachineThread
 from protos.common_pb2 import VmSpec
 
 SWITCH_S = 0.001  # the guest's thread, coming back from native code, waits no longer for the translator's
-CLOCK_GETTIME = ctypes.cast(ctypes.CDLL(None).clock_gettime, ctypes.c_void_p).value or 0
+CLOCK_GETTIME, PPOLL = (
+    ctypes.cast(function, ctypes.c_void_p).value or 0
+    for function in (ctypes.CDLL(None).clock_gettime, ctypes.CDLL(None).ppoll)
+)
 REHEARSAL_BYTES = 8 << 20
 REHEARSAL_INSTRUCTIONS = 10_000
 VIRTUAL_EPOCH_UNIX_NS = 1_767_225_600 * 1_000_000_000  # 2026-01-01: what the RTC shows when a virtual clock begins
@@ -83,6 +86,7 @@ class NativeMachinery:
                 engine=self._engine,
                 monotonic_ns=time.monotonic_ns,
                 host_clock=CLOCK_GETTIME,
+                host_wait=PPOLL,
                 rom=rom,
                 listeners=listeners,
             )

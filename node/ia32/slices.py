@@ -2,7 +2,8 @@
 
 A slice ends with its budget, or because the guest has moved its local APIC's timer. Then the time is told, that timer
 expires if it is due, and the next slice begins, until somebody else is needed: another exit, a device's deadline,
-whoever has set `m.wanted`; or until what native code has gathered for the host has waited long enough.
+whoever has set `m.wanted`; or until what native code has gathered for the host has waited long enough. A processor that
+halts rests here, too.
 """
 
 import ctypes
@@ -10,8 +11,9 @@ import ctypes
 from node.ia32.apic_timer import expire
 from node.ia32.interpreter import run
 from node.ia32.real_time import slice_budget, tell
+from node.ia32.resting import TimeSpec, can_rest, rest
 from node.ia32.semantics.x87_state import ferr
-from node.ia32.state import EXIT_NONE, EXIT_TIME, Cpu, Machine
+from node.ia32.state import EXIT_HALT, EXIT_NONE, EXIT_TIME, Cpu, Machine
 from node.jitted import inlined, jitted, primitive
 
 LONGEST_NS = 10_000_000  # host time until the host is given control, whatever happens
@@ -27,10 +29,6 @@ _ASK = f"""%time = alloca {{ i64, i64 }}
 %scaled = mul i64 %s, {_SECOND}
 %now = add i64 %scaled, %ns
 ret i64 %now"""
-
-
-class TimeSpec(ctypes.Structure):
-    _fields_ = (("seconds", ctypes.c_int64), ("nanoseconds", ctypes.c_int64))
 
 
 # What m.host_clock is the address of: clock_gettime(2), or a twin
@@ -52,6 +50,11 @@ def run_slices(c: Cpu, m: Machine) -> None:
     run(c, m)
     while _is_uninterrupted(c, m):
         host = host_time(m.host_clock)
+        if m.exit == EXIT_HALT:
+            rest(c, m, host)
+            rested = host_time(m.host_clock)
+            begun += rested - host  # the host has missed nothing meanwhile
+            host = rested
         now = tell(m, host, c.instructions)
         if now >= m.devices_due or host - begun >= _longest(m):
             return
@@ -71,6 +74,9 @@ def _longest(m: Machine) -> int:
 @inlined
 def _is_uninterrupted(c: Cpu, m: Machine) -> bool:
     """Nobody but the processor needs to know that the slice has ended."""
-    if m.exit != EXIT_NONE and m.exit != EXIT_TIME:
+    if m.exit == EXIT_HALT:
+        if not can_rest(c, m):
+            return False
+    elif m.exit != EXIT_NONE and m.exit != EXIT_TIME:
         return False
     return m.wanted == 0 and ferr(c) == m.ferr

@@ -41,6 +41,7 @@ from node.ia32.state import (
     M32,
 )
 from node.memory.ram import PAGE, GuestMemory, PageNumbers
+from node.vmm.bell import Bell
 from node.vmm.clock import clock_named
 from node.vmm.console import ConsoleLog
 from node.vmm.mode import MODES
@@ -111,11 +112,13 @@ class Machine:
         engine: Engine,
         monotonic_ns: Callable[[], int],
         host_clock: int = 0,
+        host_wait: int = 0,
         rom: bytes = b"",
         listeners: Listeners = NOBODY_LISTENS,
     ) -> None:
         """`host_clock`: address of a function like clock_gettime(2) that tells what `monotonic_ns` does, for native
-        code; 0: it is asked here, after each slice. `listeners` are called in the thread that runs the machine."""
+        code; 0: it is asked here, after each slice. `host_wait`: of one like ppoll(2), by which native code waits when
+        the guest halts; 0: `advance` tells how long. `listeners` are called in the thread that runs the machine."""
         config.check()
         self.config = config
         self.memory = GuestMemory(config.memory_bytes, rom)
@@ -123,7 +126,11 @@ class Machine:
         self.mode = MODES[config.vmm]()
         self.processor = Processor(self.memory, engine, MODELS[config.cpu])
         self.clock = clock_named(config.clock, monotonic_ns, self.processor.machine)
-        self.processor.machine.host_clock = 0 if self.clock.exact else host_clock
+        self._bell = Bell()
+        if not self.clock.exact:
+            self.processor.machine.host_clock = host_clock
+            self.processor.machine.host_wait = host_wait
+            self.processor.machine.bell = self._bell.descriptor
         self.processor.machine.tsc_per_instruction = self.clock.tsc_per_instruction
         settings = PlatformConfig(config.memory_bytes, config.exit_port, config.wall_clock_unix_ns)
         self.platform = Platform(
@@ -165,10 +172,13 @@ class Machine:
         """Somebody wants the machine: end the stretch at the next exit. Callable while the guest executes."""
         self._asked_for = True
         self.processor.machine.wanted = 1
+        self._bell.ring()
 
     def answer(self) -> None:
         """Nobody does any longer."""
-        self._asked_for = False
+        if self._asked_for:
+            self._asked_for = False
+            self._bell.silence()
 
     def serial_input(self, data: bytes) -> None:
         """Bytes for COM1; what the UART's queue cannot take yet waits here for the next stretch."""
@@ -299,6 +309,9 @@ class Machine:
         off."""
         if not self.processor.cpu.flags & IF:
             return Stopped("halted", "the guest halted with interrupts disabled: it is switched off")
+        if self.processor.machine.host_wait:
+            return None  # it rests in native code, next time that it runs
+        self.processor.machine.halts += 1
         deadline = self._deadline()
         if deadline == NEVER:
             return Idle(1_000_000_000)
@@ -351,6 +364,7 @@ class Machine:
             "code_writes": int(m.code_writes),
             "exceptions": int(m.exceptions),
             "interrupts": int(m.interrupts),
+            "halts": int(m.halts),
             **self.processor.engine.stats(),
             **{f"exits_{name}": count for name, count in sorted(dict(self.exits).items())},
         }
