@@ -24,6 +24,7 @@ from node.ia32.blocks import (
 )
 from node.ia32.decode import MOST, decode
 from node.ia32.faults import general_protection, undefined
+from node.ia32.joining import join
 from node.ia32.spanning import UNKNOWN, decode_alone, recall
 from node.ia32.state import ATTR_D, CS, M32, MODE_CODE, OP_BYTES, Cpu, Machine, Op
 from node.ia32.tlb import entry_of, protect_backing
@@ -116,6 +117,8 @@ def _decode_block(m: Machine, key: int, offset: int, wide: int) -> int:
         count += 1
     if count == 0:
         return 0
+    if m.pairs:
+        join(m, ops, count)
     fall = op_at(ops + count * OP_BYTES)
     fall.handler = handler_numbered(m, FALL_HANDLER)
     fall.link = 0

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from node.ia32 import apic_interrupts, exceptions, flags, interpreter, segments, slices, tlb
+from node.ia32 import apic_interrupts, exceptions, flags, interpreter, pairs, segments, slices, tlb
 from node.ia32.blocks import (
     BLOCK_BYTES,
     BLOCKS_CAPACITY,
@@ -118,10 +118,6 @@ class Processor:
 
     def _allocate(self, memory: GuestMemory, engine: Engine) -> dict[str, Any]:
         decoded = tables(self.model.features)
-        native = engine.handler_table()
-        handlers = np.arange(len(decoded.handlers), dtype=np.int64)
-        if native is not None:
-            handlers = np.ctypeslib.as_array((ctypes.c_int64 * len(handlers)).from_address(native))
         return {
             "low_map": self._low_map(memory),
             "tlb": np.zeros(1 << 20, np.int64),
@@ -135,7 +131,7 @@ class Processor:
             "spans": np.zeros(SPANS * SPAN_BYTES, np.uint8),
             "cpu_copy": np.zeros(1, CPU),
             "encodings": decoded.packed,
-            "handlers": handlers,
+            **self._handlers(engine),
             "jumps": np.zeros(JUMPS * JUMP_BYTES, np.uint8),
             "notes": np.zeros(NOTES_CAPACITY * NOTE_BYTES, np.uint8),
             "port_answers": np.zeros(PORTS, np.uint16),
@@ -143,6 +139,14 @@ class Processor:
             "dirty": memory.dirty,
             "code": memory.code,
         }
+
+    @staticmethod
+    def _handlers(engine: Engine) -> dict[str, Any]:
+        native, count = engine.handler_table(), len(tables().handlers)
+        if native is None:
+            return {"handlers": np.arange(count, dtype=np.int64)}
+        addresses = ctypes.c_int64 * (count + len(pairs.pairs()))
+        return {"handlers": np.ctypeslib.as_array(addresses.from_address(native)), "pairs": pairs.table()}
 
     @staticmethod
     def _low_map(memory: GuestMemory) -> "np.ndarray[Any, np.dtype[np.int64]]":

@@ -249,6 +249,7 @@ class Machine:
     timer_count: I64
     timer_half: I64  # 1: the low byte has been read
     host_clock: I64  # address of a function like clock_gettime(2) (slices.py); 0: slices end at the host
+    pairs: I64  # address of the table of joining.py; 0: an Op's handler is a number, and none are joined
     host_wait: I64  # address of a function like ppoll(2) (resting.py); 0: a guest that halts leaves to the host
     bell: I64  # file descriptor that becomes readable when somebody wants the machine
     halts: I64  # how often it was waited for what ends HLT

@@ -13,9 +13,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from node.ia32.encodings import tables
+from node.ia32.joining import NUMBER_BYTES
+from node.ia32.pairs import pairs
 from node.ia32.processor import BoundEngine, Processor, Reach
 from node.jit.checks import BAD_INDEX, CAPACITY, CHECK, RANGES, REPORT, USED, Checked
-from node.jit.dispatch import NUMBER_BYTES
 from node.jit.native import NativeEngine, Progress, object_code, silent
 from node.jit.regions.compiler import RegionCompiler
 from node.jit.regions.shape import Shape
@@ -133,7 +134,7 @@ class CheckedEngine(NativeEngine):
 
     def _handlers(self) -> Reach:
         """Their code, as far as the numbers in front of each are read."""
-        table = ctypes.c_uint64 * len(tables().handlers)
+        table = ctypes.c_uint64 * (len(tables().handlers) + len(pairs()))
         addresses = table.from_address(self._engine.get_global_value_address("limosa_handlers"))
         first = min(addresses) - NUMBER_BYTES
         return "the handlers' code", first, max(addresses) - first

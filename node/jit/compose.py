@@ -12,6 +12,7 @@ from node.ia32.decode import decode
 from node.ia32.encodings import tables
 from node.ia32.faults import undefined
 from node.ia32.fetch import add_piece, find, find_jump
+from node.ia32.pairs import pairs
 from node.jit import dispatch
 from node.jit.beside import beside
 from node.jit.checks import Checks
@@ -84,6 +85,8 @@ def compose(level: str, checks: Checks, progress: Progress) -> bytes:
             symbols[key] = lower(handler.semantic, ("cpu", "machine", "op", *("i64",) * len(handler.constants)))
         by_number[number] = symbols[key]
         parts.append(dispatch.handler_text(number, handler, symbols[key]))
+    for pair, (one, other) in enumerate(pairs()):
+        parts.append(dispatch.joined_text(pair, one, other, handlers, by_number[one]))
     for run in runs():
         by_number[run.number] = lower(run.handler.semantic, ("cpu", "machine", "op", "i64"))
     assert all(h is not None for h in handlers[FIRST_HANDLER:])
@@ -97,7 +100,7 @@ def compose(level: str, checks: Checks, progress: Progress) -> bytes:
     for code in lowering.libraries:
         whole.link_in(_keeping_all(code._final_module.clone()))
     called = [*helpers, *called_out(lowering), *checks.helpers]
-    parts += [dispatch.table_text(len(handlers)), dispatch.helper_table_text(called)]
+    parts += [dispatch.table_text(len(handlers), len(pairs())), dispatch.helper_table_text(called)]
     text = checks.in_text(SPECIAL + "\n".join(parts))
     declarations = _declarations(text, whole)
     whole.link_in(parse(declarations + text))

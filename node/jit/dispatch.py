@@ -21,23 +21,23 @@ LINK = OP.fields["link"][1]  # type: ignore[index]
 GO_ON, SETTLE_AT, GO_ON_LINKED, NOTED, FIRST_HELPER = 0, 1, 2, 3, 4  # numbers in the table of helpers
 
 SIGNATURE = "(ptr %e, ptr noalias %c, ptr noalias %m, i64 %n)"
-NUMBER_BYTES = 16  # in front of a handler's code stands its number, so that an Op that holds the address tells it
 
 
 def numbered(number: int) -> str:
-    """A handler's own number, for the end of its head."""
+    """A handler's own number (`joining.NUMBER_BYTES`), for the end of its head."""
     return f"prefix {{ i64, i64 }} {{ i64 {number}, i64 0 }}"
 
 
-NEXT = f"""
+def _go_on_behind(load: str, handler: str, inlined: str = "") -> str:
+    """With the next Op, by its `handler`, which `load` may have to load first; `inlined`: an attribute of the call."""
+    return f"""
 next:
   %n1 = sub i64 %n, 1
   %e1 = getelementptr i8, ptr %e, i64 {OP_BYTES}
   %out = icmp eq i64 %n1, 0
   br i1 %out, label %budget, label %go, !prof !0
 go:
-  %h = load ptr, ptr %e1
-  musttail call preserve_nonecc void %h(ptr %e1, ptr %c, ptr %m, i64 %n1)
+{load}  musttail call preserve_nonecc void {handler}(ptr %e1, ptr %c, ptr %m, i64 %n1) {inlined}
   ret void
 budget:
   call void @limosa_stop_before(ptr %c, ptr %e1)
@@ -46,6 +46,8 @@ budget:
   ret void
 """
 
+
+NEXT = _go_on_behind("  %h = load ptr, ptr %e1\n", "%h")
 BRANCH = """
 taken:
   %nb = sub i64 %n, 1
@@ -95,11 +97,28 @@ def handler_name(number: int) -> str:
     return f"limosa_h{number}"
 
 
+def joined_name(pair: int) -> str:
+    return f"limosa_joined{pair}"
+
+
 def handler_text(number: int, handler: Handler, symbol: str) -> str:
     """`symbol`: the numba function of the semantic: i32 (retptr, excinfo, cpu, machine, op, constants…)."""
+    return _text(handler_name(number), number, handler, symbol, NEXT)
+
+
+def joined_text(pair: int, first: int, second: int, handlers: Sequence[Handler | None], symbol: str) -> str:
+    """The handler of number `first`, which goes on at that of `second` (`node.ia32.pairs`); `symbol` as above."""
+    handler, behind = handlers[first], handlers[second]
+    assert handler is not None and behind is not None
+    inlined = "alwaysinline" if behind.ends == "cc" else ""
+    following = _go_on_behind("", f"@{handler_name(second)}", inlined)
+    return _text(joined_name(pair), first, handler, symbol, following)
+
+
+def _text(name: str, number: int, handler: Handler, symbol: str, following: str) -> str:
     constants = "".join(f", i64 {k}" for k in handler.constants)
     lines = [
-        f"define internal preserve_nonecc void @{handler_name(number)}{SIGNATURE} {numbered(number)} {{",
+        f"define internal preserve_nonecc void @{name}{SIGNATURE} {numbered(number)} {{",
         "entry:",
         "  %ret = alloca i64",
         "  %exc = alloca ptr",
@@ -131,12 +150,12 @@ def handler_text(number: int, handler: Handler, symbol: str) -> str:
     elif handler.counts:
         lines.append("  %nc = load i64, ptr %lp")
         budget = "%nc"
-    lines.append(_tail(handler).replace("i64 %n,", f"i64 {budget},"))
+    lines.append(_tail(handler, following).replace("i64 %n,", f"i64 {budget},"))
     lines.append("}")
     return "\n".join(lines)
 
 
-def _tail(handler: Handler) -> str:
+def _tail(handler: Handler, following: str) -> str:
     branch = BRANCH.format(find=FOLLOW if handler.direct else FIND, left=LEFT)
     phi = "found:\n  %ab = phi i64 [ %k, %chain ], [ %as, %searched ]"
     if handler.direct:
@@ -149,15 +168,16 @@ def _tail(handler: Handler) -> str:
         return (
             "  %t = load i64, ptr %ret\n  %yes = icmp ne i64 %t, 0\n  br i1 %yes, label %taken, label %next"
             + branch
-            + NEXT
+            + following
         )
-    return "  br label %next" + NEXT
+    return "  br label %next" + following
 
 
-def table_text(count: int) -> str:
-    """The handlers' addresses by number."""
-    entries = ", ".join(f"ptr @{handler_name(i)}" for i in range(count))
-    return f"@limosa_handlers = constant [{count} x ptr] [{entries}]"
+def table_text(count: int, joined: int) -> str:
+    """The handlers' addresses by number, and behind them those of the joined ones."""
+    names = [*map(handler_name, range(count)), *map(joined_name, range(joined))]
+    entries = ", ".join(f"ptr @{name}" for name in names)
+    return f"@limosa_handlers = constant [{len(names)} x ptr] [{entries}]"
 
 
 def helper_table_text(symbols: Sequence[str]) -> str:

@@ -5,9 +5,9 @@ The table is read in the layout that `table.py` gives it.
 """
 
 from node.ia32.blocks import ENTRY_HANDLER, FALL_HANDLER, handler_numbered, op_at
+from node.ia32.joining import NUMBER_BYTES
 from node.ia32.semantics.stack_runs import MOST
 from node.ia32.state import EBX, ESP, FS, GS, NO_REG, OP_BYTES, SS, Machine, Op
-from node.jit.dispatch import NUMBER_BYTES
 from node.jit.stencils import kinds
 from node.jit.stencils.kinds import A_IS_BYTE, B_IS_BYTE, DIRECT, KEPT, LOW, MEMORY, NOTHING, UNKNOWN, WAYS, Way
 from node.jitted import inlined, jitted, peek64, poke64
@@ -111,7 +111,7 @@ def _run_of(m: Machine, at: int, number: int) -> int:
     length = 0
     while length < MOST:
         e = op_at(at + length * OP_BYTES)
-        if e.handler != handler_numbered(m, number) or int(e.a) == ESP:
+        if peek64(int(e.handler) - NUMBER_BYTES) != number or int(e.a) == ESP:
             break
         length += 1
     return max(length, 1)
