@@ -6,7 +6,7 @@ as a PVH guest; the same initramfs and command line; and no network, no disk.
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +91,13 @@ ERRANDS = (
     ),
 )
 
-ROWS = (BOOT, SERIAL_BOOT, *(errand.name for errand in ERRANDS))
+
+def again(errand: Errand) -> str:
+    """Its row for the second time in a boot, when either machine has translated what it is going to."""
+    return f"{errand.name}, again"
+
+
+ROWS = (BOOT, SERIAL_BOOT, *(row for errand in ERRANDS for row in (errand.name, again(errand))))
 
 
 def guest_of(image: LocalImage, directory: Path) -> Guest:
@@ -101,14 +107,13 @@ def guest_of(image: LocalImage, directory: Path) -> Guest:
     return Guest(kernel, image.command_line, MEMORY_MIB, image.initrd)
 
 
-def run_debian(machine: Machine, guest: Guest, core: int, *, chosen: Sequence[str] = ROWS) -> dict[str, Run]:
-    """One boot, and the chosen errands in it, each timed from outside."""
+def run_debian(machine: Machine, guest: Guest, core: int) -> dict[str, Run]:
+    """One boot, and the errands in it, each twice, timed from outside."""
     runs: dict[str, Run] = {}
     with _booted(machine, guest, core) as (shell, to_shell):
         runs |= to_shell
         for errand in ERRANDS:
-            if errand.name in chosen:
-                runs[errand.name] = _run(errand, shell)
+            runs[errand.name], runs[again(errand)] = _run(errand, shell), _run(errand, shell)
         shell.type("poweroff -f\n")
         if isinstance(machine, Limosa):
             shell.exit_status(ERRAND_S)
