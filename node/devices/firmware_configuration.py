@@ -9,7 +9,7 @@ looks for, and so do kernels that were written to be started by an emulator.
 
 The directory: count, then size (both 32 bits), selector (16), two bytes reserved and a name of 56 bytes for each file,
 all big-endian; the files' own contents are little-endian. The only file sends firmware's screen to COM1 and takes its
-keys from there, because the machine has neither screen nor keyboard.
+keys from there, because the machine has no screen, and nobody types on its keyboard.
 QEMU documentation: specs/fw_cfg.
 """
 

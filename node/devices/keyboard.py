@@ -1,146 +1,114 @@
-"""The keyboard controller: an 8042 at 0x60/0x64 with no keyboard plugged in and no auxiliary port (AT type).
+"""A keyboard of the MF2 kind, as it came with the PS/2, behind its controller. No key is ever pressed on it.
 
-    0x64 read   status: 7 parity, 6 timeout, 5 auxiliary, 4 unlocked, 3 last write was a command, 2 self-tested,
-                1 input full, 0 output full
-    0x64 write  command                0x60 read / write   answer / data
+    FF reset: FA AA         F0 scan-code set, option 1-3, or 0: which?      EE echo: EE
+    F2 identify: FA AB 83   ED indicators, F3 typematic rate, an option     FE the last byte once more
+    F4 enable, F5 disable, F6 defaults, F7-FA all keys' types, FB-FD these keys' types: a list of keys as options
 
-It still matters without a keyboard: the output port drives A20 and the reset line, and operating systems probe it. The
-controller answers at once. A byte for the absent keyboard comes back as real controllers give it, 0xFE with the timeout
-flag; the auxiliary loop answers in the keyboard's voice and the auxiliary test finds the clock line stuck, which ends
-a probe for a mouse. IRQ1 is up while the output buffer is full and the command byte enables it.
+Each byte that is understood is acknowledged with FA, any other with FE (send again). An option has its high bit clear:
+a command in its place takes its place. A byte from the system ends what was left of the answer to the one before.
+What only keys would show is accepted and not kept: indicators, typematic rate, keys' types, whether keys are scanned.
+IBM PS/2 Hardware Interface Technical Reference, Keyboards (101- and 102-key).
 """
 
-from collections.abc import Callable
-from functools import partial
 from typing import Annotated
 
-from node.devices.ports import Line, PortMap
 from node.devices.record import U8, Cells, Record, allocate, cells
-from node.devices.requests import ResetCause
 
-OUTPUT_FULL, SELF_TESTED, COMMAND, UNLOCKED, TIMEOUT = 0x01, 0x04, 0x08, 0x10, 0x40
-COMMAND_BYTE_IRQ1, COMMAND_BYTE_TESTED = 0x01, 0x04
-COMMAND_BYTE_KEYBOARD_OFF, COMMAND_BYTE_AUXILIARY_OFF = 0x10, 0x20
-OUTPUT_PORT_RUN, OUTPUT_PORT_A20, OUTPUT_PORT_IRQ1 = 0x01, 0x02, 0x10
-NO_ANSWER = 0xFE
-CLOCK_STUCK_LOW = 0x01
+ACKNOWLEDGE, RESEND, TEST_PASSED = 0xFA, 0xFE, 0xAA
+RESET, DEFAULTS, DISABLE, SCAN_CODES = 0xFF, 0xF6, 0xF5, 0xF0
+LISTS_OF_KEYS = (0xFB, 0xFC, 0xFD)
+COMMAND = 0x80
+QUEUE = 16
+DEFAULT_SET = 2
+
+ANSWERS = {
+    **{command: (ACKNOWLEDGE,) for command in (0xED, 0xF0, *range(0xF3, 0xFE))},
+    0xEE: (0xEE,),
+    0xF2: (ACKNOWLEDGE, 0xAB, 0x83),
+    RESET: (ACKNOWLEDGE, TEST_PASSED),
+}
+HAVE_OPTIONS = (0xED, SCAN_CODES, 0xF3, *LISTS_OF_KEYS)
 
 
 class KeyboardRecord:
-    memory: Annotated[Cells, cells(U8, 32)]  # the controller's RAM; byte 0 is the command byte
-    output: U8  # output buffer
-    full: U8  # it holds an answer not yet read
-    timed_out: U8  # that answer stands for a device that did not answer
-    last_was_command: U8  # the last write went to 0x64
-    tested: U8  # the self-test has passed
-    waiting: U8  # command whose data byte is to come at 0x60, 0 = none
-    output_port: U8  # the pins of port P2: bit 0 low resets, bit 1 is A20
+    queue: Annotated[Cells, cells(U8, QUEUE)]  # what is yet to be sent, a ring
+    first: U8  # its oldest
+    count: U8  # bytes in it
+    sent: U8  # the last byte sent that did not itself ask for a repetition
+    command: U8  # whose option is to come, 0 = none
+    scan_codes: U8  # the set in use
 
 
 class Keyboard:
-    def __init__(self, irq1: Line, reset: Callable[[ResetCause], None]) -> None:
-        """As firmware leaves it: self-tested, scan code translation on, IRQ1 enabled, A20 open."""
-        self.record: Record
-        self.record, self.state = allocate(KeyboardRecord)
-        self._memory = self.state.memory
-        self._irq1 = irq1
-        self._reset = reset
-        self._memory[0] = 0x40 | COMMAND_BYTE_TESTED | COMMAND_BYTE_IRQ1
-        self.state.tested = 1
-        self.state.output_port = 0xCF
-        self._commands: dict[int, Callable[[], None]] = {
-            0xA7: partial(self._change_command_byte, 0, COMMAND_BYTE_AUXILIARY_OFF),
-            0xA8: partial(self._change_command_byte, COMMAND_BYTE_AUXILIARY_OFF, 0),
-            0xA9: partial(self._answer, CLOCK_STUCK_LOW),
-            0xAA: self._self_test,
-            0xAB: partial(self._answer, 0x00),
-            0xAD: partial(self._change_command_byte, 0, COMMAND_BYTE_KEYBOARD_OFF),
-            0xAE: partial(self._change_command_byte, COMMAND_BYTE_KEYBOARD_OFF, 0),
-            0xC0: partial(self._answer, 0x80),
-            0xD0: self._answer_output_port,
-            0xDD: partial(self._set_a20, False),
-            0xDF: partial(self._set_a20, True),
-        }
-
-    @property
-    def a20(self) -> bool:
-        return bool(self.state.output_port & OUTPUT_PORT_A20)
-
-    def claim(self, ports: PortMap) -> None:
-        ports.claim(0x60, self._read_data, self._write_data)
-        ports.claim(0x64, self._read_status, self._write_command)
+    def __init__(self) -> None:
+        """As firmware leaves it: its self-test has passed, and has been heard of."""
+        self._record, self.state = allocate(KeyboardRecord)
+        self._queue = self.state.queue
+        self.state.sent = TEST_PASSED
+        self.state.scan_codes = DEFAULT_SET
 
     def records(self) -> dict[str, Record]:
-        return {"keyboard": self.record}
+        return {"keyboard": self._record}
 
-    # ---- registers
+    @property
+    def waits_to_send(self) -> bool:
+        return self.state.count > 0
 
-    def _read_data(self, now: int) -> int:
+    def send(self) -> int:
+        """The oldest byte of what waits."""
         s = self.state
-        s.full = s.timed_out = 0
-        self._update()
-        return s.output
+        byte = self._queue[s.first]
+        s.first = (s.first + 1) % QUEUE
+        s.count -= 1
+        if byte != RESEND:
+            s.sent = byte
+        return byte
 
-    def _read_status(self, now: int) -> int:
+    def receive(self, byte: int) -> None:
+        """A byte from the system."""
         s = self.state
-        status = UNLOCKED | (OUTPUT_FULL if s.full else 0) | (SELF_TESTED if s.tested else 0)
-        return status | (COMMAND if s.last_was_command else 0) | (TIMEOUT if s.timed_out else 0)
+        if byte == RESEND:
+            self._send_again()
+            return
+        s.count = 0
+        command, s.command = s.command, 0
+        if command and byte < COMMAND:
+            self._take_option(command, byte)
+        else:
+            self._obey(byte)
 
-    def _write_data(self, value: int, now: int) -> None:
+    def _obey(self, command: int) -> None:
+        if command in (RESET, DEFAULTS, DISABLE):
+            self.state.scan_codes = DEFAULT_SET
+        if command in HAVE_OPTIONS:
+            self.state.command = command
+        self._answer(*ANSWERS.get(command, (RESEND,)))
+
+    def _take_option(self, command: int, option: int) -> None:
         s = self.state
-        s.last_was_command = 0
-        command, s.waiting = s.waiting, 0
-        if 0x60 <= command < 0x80:
-            self._memory[command & 0x1F] = value
-            if command == 0x60:
-                s.tested = 1 if value & COMMAND_BYTE_TESTED else 0
-            self._update()
-        elif command == 0xD1:
-            s.output_port = value
-            if not value & OUTPUT_PORT_RUN:
-                self._reset(ResetCause.KEYBOARD_OUTPUT_PORT)
-        elif command in (0xD2, 0xD3):
-            self._answer(value)
-        else:  # a byte for the keyboard, or behind 0xD4 for the mouse: nobody is there
-            self._answer(NO_ANSWER)
-            s.timed_out = 1
+        if command in LISTS_OF_KEYS:
+            s.command = command  # until another command ends the list
+        if command != SCAN_CODES:
+            self._answer(ACKNOWLEDGE)
+        elif option == 0:
+            self._answer(ACKNOWLEDGE, s.scan_codes)
+        elif option <= 3:
+            s.scan_codes = option
+            self._answer(ACKNOWLEDGE)
+        else:
+            s.command = command  # for the option that is sent again
+            self._answer(RESEND)
 
-    def _write_command(self, command: int, now: int) -> None:
+    def _answer(self, *answer: int) -> None:
         s = self.state
-        s.last_was_command = 1
-        s.waiting = 0
-        if 0x60 <= command < 0x80 or 0xD1 <= command <= 0xD4:
-            s.waiting = command
-        elif 0x20 <= command < 0x40:
-            self._answer(self._memory[command & 0x1F])
-        elif command >= 0xF0:
-            if not command & OUTPUT_PORT_RUN:
-                self._reset(ResetCause.KEYBOARD_PULSE)
-        elif command in self._commands:
-            self._commands[command]()
+        for byte in answer:
+            self._queue[(s.first + s.count) % QUEUE] = byte
+            s.count += 1
 
-    # ---- inside
-
-    def _answer(self, value: int) -> None:
+    def _send_again(self) -> None:
+        """In front of the rest of an answer, which still follows."""
         s = self.state
-        s.output, s.full, s.timed_out = value, 1, 0
-        self._update()
-
-    def _self_test(self) -> None:
-        self.state.tested = 1
-        self._memory[0] |= COMMAND_BYTE_TESTED
-        self._answer(0x55)
-
-    def _answer_output_port(self) -> None:
-        s = self.state
-        self._answer(s.output_port & ~OUTPUT_PORT_IRQ1 | (OUTPUT_PORT_IRQ1 if s.full else 0))
-
-    def _set_a20(self, level: bool) -> None:
-        s = self.state
-        s.output_port = s.output_port & ~OUTPUT_PORT_A20 | (OUTPUT_PORT_A20 if level else 0)
-
-    def _change_command_byte(self, clear: int, set_: int) -> None:
-        self._memory[0] = self._memory[0] & ~clear | set_
-
-    def _update(self) -> None:
-        self._irq1(bool(self.state.full) and bool(self._memory[0] & COMMAND_BYTE_IRQ1))
+        if s.count < QUEUE:
+            s.first = (s.first - 1) % QUEUE
+            self._queue[s.first] = s.sent
+            s.count += 1

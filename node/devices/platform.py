@@ -18,6 +18,7 @@ from node.devices.dma import Dma
 from node.devices.firmware_configuration import FirmwareConfiguration
 from node.devices.io_apic import IoApic, Send, nobody
 from node.devices.keyboard import Keyboard
+from node.devices.keyboard_controller import KeyboardController
 from node.devices.pci import Pci
 from node.devices.pic import Pic
 from node.devices.pit import COUNT_2 as TIMER_COUNT
@@ -65,20 +66,31 @@ class Platform:
         self._pit = Pit(irq0=self._line(0, pin=2))
         self._rtc = Rtc(irq8=self._line(8), wall_clock_unix_ns=config.wall_clock_unix_ns)
         self._uart = Uart(irq4=self._line(4), transmit=serial_out)
-        self._keyboard = Keyboard(irq1=self._line(1), reset=self._requests.reset)
+        keyboard = Keyboard()
+        self._keyboard_controller = KeyboardController(keyboard, irq1=self._line(1), reset=self._requests.reset)
         self._system = System(
             set_gate2=self._pit.set_gate2, out2=self._pit.out2, irq13=self._line(13), reset=self._requests.reset
         )
         self._pci = Pci()
         told = FirmwareConfiguration(config.memory_bytes)
-        devices = (pic, self._pit, self._rtc, self._uart, self._keyboard, self._system, self._pci, Dma(), told)
+        devices = (
+            pic,
+            self._pit,
+            self._rtc,
+            self._uart,
+            self._keyboard_controller,
+            self._system,
+            self._pci,
+            Dma(),
+            told,
+        )
         for device in devices:
             device.claim(self._ports)
         if config.exit_port is not None:
             DebugExit(config.exit_port, self._requests.exit).claim(self._ports)
         self._records = {
             name: record
-            for device in (*devices, self._io_apic, self._requests)
+            for device in (*devices, keyboard, self._io_apic, self._requests)
             for name, record in device.records().items()
         }
         _store_memory_size(self._rtc, config.memory_bytes)
@@ -113,7 +125,7 @@ class Platform:
     @property
     def a20(self) -> bool:
         """Address line 20 is let through."""
-        return self._keyboard.a20 or self._system.a20
+        return self._keyboard_controller.a20 or self._system.a20
 
     @property
     def ignne(self) -> bool:

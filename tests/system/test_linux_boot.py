@@ -134,6 +134,8 @@ def test_debians_own_command_line_boots_too(tmp_path: Path, name: str) -> None:
         assert guest.run("cat /proc/cmdline") == "console=ttyS0\n"
         messages = guest.run("dmesg")
         assert "Linux version" in messages and "Run /init as init process" in messages, "all of them"
+        assert "serio: i8042 KBD port at 0x60,0x64 irq 1" in messages
+        assert "input: AT Translated Set 2 keyboard as " in messages
         assert complaints(messages) == []
         guest.type("poweroff -f\n")
         assert guest.exit_status() == 0

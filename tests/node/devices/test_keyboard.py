@@ -1,97 +1,89 @@
-"""The 8042 without a keyboard."""
+"""The keyboard, at its end of the cable."""
 
 import pytest
 
-from node.devices.platform import Reset
-from tests.node.devices.pc import Pc
-
-DATA, CONTROL = 0x60, 0x64
+from node.devices.keyboard import QUEUE, Keyboard
 
 
-def command(pc: Pc, *values: int) -> int:
-    """A command, its data bytes, and the answer (-1 if none)."""
-    pc.outb(CONTROL, values[0])
-    pc.outb(DATA, *values[1:])
-    return pc.inb(DATA) if pc.inb(CONTROL) & 1 else -1
+def said(keyboard: Keyboard) -> list[int]:
+    """All that it has to send."""
+    answer = []
+    while keyboard.waits_to_send:
+        answer.append(keyboard.send())
+    return answer
 
 
-def test_self_test_and_interface_test_pass() -> None:
-    pc = Pc()
-    assert command(pc, 0xAA) == 0x55 and command(pc, 0xAB) == 0x00
-    assert pc.inb(CONTROL) == 0x1C, "self-tested, unlocked, last written was a command, nothing to read"
+def talk(keyboard: Keyboard, *values: int) -> list[list[int]]:
+    """Its answer to each of these bytes."""
+    answers = []
+    for value in values:
+        keyboard.receive(value)
+        answers.append(said(keyboard))
+    return answers
 
 
-def test_the_command_byte_and_the_controller_memory_are_held() -> None:
-    pc = Pc()
-    for number in range(32):
-        command(pc, 0x60 + number, number * 7)
-    assert [command(pc, 0x20 + number) for number in range(32)] == [number * 7 for number in range(32)]
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [(0xFF, [0xFA, 0xAA]), (0xF2, [0xFA, 0xAB, 0x83]), (0xEE, [0xEE])]
+    + [(command, [0xFA]) for command in range(0xF3, 0xFE)],
+)
+def test_commands_are_answered(command: int, answer: list[int]) -> None:
+    assert talk(Keyboard(), command) == [answer]
 
 
-def test_disable_and_enable_commands_change_the_command_byte() -> None:
-    pc = Pc()
-    command(pc, 0x60, 0x45)
-    for code, byte in ((0xAD, 0x55), (0xA7, 0x75), (0xAE, 0x65), (0xA8, 0x45)):
-        command(pc, code)
-        assert command(pc, 0x20) == byte
+def test_what_is_no_command_is_to_be_sent_again() -> None:
+    for value in (*range(0xED), 0xEF, 0xF1):
+        assert talk(Keyboard(), value) == [[0xFE]], hex(value)
 
 
-def test_an_answer_raises_irq_1_if_enabled_and_reading_drops_it() -> None:
-    pc = Pc()
-    pc.start_pics()
-    pc.outb(CONTROL, 0x60)
-    pc.outb(DATA, 0x01)
-    pc.outb(CONTROL, 0xD2)
-    pc.outb(DATA, 0x1C)
-    assert pc.platform.intr
-    assert pc.inb(DATA) == 0x1C and not pc.platform.intr
-    command(pc, 0x60, 0x00)
-    pc.outb(CONTROL, 0xAA)
-    assert not pc.platform.intr
+def test_indicators_and_typematic_rate_have_one_option() -> None:
+    for command in (0xED, 0xF3):
+        assert talk(Keyboard(), command, 0x07, 0x07) == [[0xFA], [0xFA], [0xFE]]
 
 
-def test_a_byte_for_the_absent_keyboard_comes_back_as_a_timeout() -> None:
-    pc = Pc()
-    pc.outb(DATA, 0xFF)
-    assert pc.inb(CONTROL) & 0x41 == 0x41
-    assert pc.inb(DATA) == 0xFE and pc.inb(CONTROL) & 0x41 == 0
+def test_a_command_takes_the_place_of_an_option() -> None:
+    for command in (0xED, 0xF0, 0xF3, 0xFB):
+        assert talk(Keyboard(), command, 0xF2, 0x00) == [[0xFA], [0xFA, 0xAB, 0x83], [0xFE]], hex(command)
 
 
-def test_the_mouse_port_is_absent() -> None:
-    pc = Pc()
-    pc.outb(CONTROL, 0xD3)
-    pc.outb(DATA, 0x5A)
-    assert pc.inb(CONTROL) & 0x20 == 0, "the loop-back does not come from the auxiliary device"
-    pc.inb(DATA)
-    assert command(pc, 0xA9) == 0x01
+def test_the_scan_code_set_is_held_until_defaults_are_asked_for() -> None:
+    keyboard = Keyboard()
+    for number in (1, 2, 3):
+        assert talk(keyboard, 0xF0, number, 0xF0, 0) == [[0xFA], [0xFA], [0xFA], [0xFA, number]]
+    for command in (0xFF, 0xF6, 0xF5):
+        talk(keyboard, 0xF0, 3, command)
+        assert talk(keyboard, 0xF0, 0) == [[0xFA], [0xFA, 2]]
 
 
-def test_a20_follows_the_output_port_and_port_92() -> None:
-    pc = Pc()
-    assert pc.platform.a20 and command(pc, 0xD0) & 2
-    command(pc, 0xD1, 0xDD)
-    assert not pc.platform.a20
-    pc.outb(0x92, 0x02)
-    assert pc.platform.a20 and pc.inb(0x92) == 0x02
-    pc.outb(0x92, 0x00)
-    assert not pc.platform.a20
-    command(pc, 0xDF)
-    assert pc.platform.a20
-    command(pc, 0xDD)
-    assert not pc.platform.a20
+def test_a_set_that_there_is_not_may_be_corrected() -> None:
+    assert talk(Keyboard(), 0xF0, 4, 3, 0xF0, 0) == [[0xFA], [0xFE], [0xFA], [0xFA], [0xFA, 3]]
 
 
-@pytest.mark.parametrize("values", [(0xFE,), (0xF0,), (0xD1, 0xFE)])
-def test_the_reset_line_asks_for_a_reset(values: tuple[int, ...]) -> None:
-    pc = Pc()
-    command(pc, *values)
-    request = pc.request()
-    assert isinstance(request, Reset) and "keyboard controller" in request.reason
-    assert pc.request() is None
+def test_a_list_of_keys_is_ended_by_a_command() -> None:
+    for command in (0xFB, 0xFC, 0xFD):
+        assert talk(Keyboard(), command, 0x11, 0x39, 0xF4, 0x11) == [[0xFA], [0xFA], [0xFA], [0xFA], [0xFE]]
 
 
-def test_pulses_that_leave_the_reset_line_alone_do_not_reset() -> None:
-    pc = Pc()
-    command(pc, 0xFF)
-    command(pc, 0xF1)
-    assert pc.request() is None
+def test_a_byte_from_the_system_ends_the_answer_to_the_one_before() -> None:
+    keyboard = Keyboard()
+    keyboard.receive(0xF2)
+    assert keyboard.send() == 0xFA
+    assert talk(keyboard, 0xEE) == [[0xEE]]
+
+
+def test_the_last_byte_is_sent_again_and_then_the_rest() -> None:
+    keyboard = Keyboard()
+    assert talk(keyboard, 0xFE) == [[0xAA]], "the outcome of the self-test"
+    keyboard.receive(0xF2)
+    assert [keyboard.send(), keyboard.send()] == [0xFA, 0xAB]
+    assert talk(keyboard, 0xFE, 0xFE) == [[0xAB, 0x83], [0x83]]
+    assert talk(keyboard, 0x00, 0xFE) == [[0xFE], [0x83]], "no request to repeat is repeated"
+    assert talk(keyboard, 0xF0, 0xFE, 3, 0xF0, 0) == [[0xFA], [0xFA], [0xFA], [0xFA], [0xFA, 3]]
+
+
+def test_however_often_a_byte_is_asked_for_the_queue_has_an_end() -> None:
+    keyboard = Keyboard()
+    talk(keyboard, 0xEE)
+    for _ in range(3 * QUEUE):
+        keyboard.receive(0xFE)
+    assert said(keyboard) == [0xEE] * QUEUE

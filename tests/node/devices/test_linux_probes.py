@@ -283,15 +283,25 @@ def test_the_i8042_probe_gives_up_on_the_mouse_port_without_waiting() -> None:
     assert result not in (0x00, 0xFA, 0xFF), "the port's test fails, which ends the probe"
 
 
-def test_the_keyboard_driver_hears_at_once_that_nobody_answers() -> None:
+def test_the_keyboard_driver_finds_its_keyboard_without_waiting() -> None:
+    """libps2: each byte written is acknowledged by an interrupt of its own, and answers follow."""
     kernel = Kernel()
     kernel.start_pics()
     kernel.outb(0x64, 0x60)
-    kernel.outb(0x60, 0x41)
-    kernel.outb(0x60, 0xF2)
-    assert kernel.platform.acknowledge() == 0x31
-    status, byte = wait_for_answer(kernel)
-    assert status & 0x40 and byte == 0xFE
+    kernel.outb(0x60, 0x45)
+    conversation = [
+        (0xF2, [0xFA, 0xAB, 0x41]),  # identify: a translated keyboard
+        *((0xED, [0xFA]), (0x00, [0xFA])),  # indicators off
+        *((0xF3, [0xFA]), (0x00, [0xFA])),  # typematic rate
+        (0xF4, [0xFA]),  # enable
+    ]
+    for byte, answer in conversation:
+        kernel.outb(0x60, byte)
+        for expected in answer:
+            assert kernel.platform.acknowledge() == 0x31
+            assert wait_for_answer(kernel) == (0x15, expected)
+            kernel.outb(0x20, 0x61)
+        assert not kernel.platform.intr
 
 
 def test_reboot_through_the_keyboard_controller() -> None:
