@@ -8,6 +8,7 @@ status. Status: 0 the guest powered off, or was left · (v << 1) | 1 it wrote v 
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -207,7 +208,10 @@ def _boots(
         return _from_image(state, image, initrd, append, modules)
     content = builtin_kernel() if kernel is None else _read(kernel, "the kernel")
     kind = "multiboot" if kernel is None else kind_of(content)
-    return _with_kernel(kind, content, initrd, append or "", [_module(text) for text in modules]), 0
+    boots = _with_kernel(kind, content, initrd, append or "", [_module(text) for text in modules])
+    if kernel is not None and isinstance(boots, MultibootFiles):
+        boots = replace(boots, file_name=_printable(kernel.name))
+    return boots, 0
 
 
 def _from_image(
@@ -239,6 +243,11 @@ def _with_kernel(
         raise typer.BadParameter("--initrd is for Linux; a Multiboot kernel takes a --module")
     read = tuple((_read(file, "the module"), arguments) for file, arguments in modules)
     return MultibootFiles(kernel, command_line, read)
+
+
+def _printable(name: str) -> str:
+    """Of a file, whose name may be no text."""
+    return name.encode(errors="replace").decode()
 
 
 def _module(text: str) -> tuple[Path, str]:

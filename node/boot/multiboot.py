@@ -5,8 +5,9 @@ zero. It starts in flat 32-bit protected mode with EAX = 0x2BADB002 and EBX -> i
 
     mem_lower/upper · command line · modules · memory map · boot loader name
 
-Modules go page-aligned behind the kernel, in the order given; everything else to the top of low memory. The command
-line is handed over exactly as the user wrote it (no kernel file name in front: the specification leaves that open).
+Modules go page-aligned behind the kernel, in the order given; everything else to the top of low memory. In front of the
+command line stands the kernel's file name, as GRUB Legacy and QEMU put it there and kernels expect it (the
+specification leaves that open); what the user wrote follows unchanged. Modules' command lines have no such word.
 There is no screen, so a kernel that asks for a video mode gets none and finds the flag for it clear.
 """
 
@@ -24,6 +25,8 @@ from node.memory.ram import GuestMemory
 HEADER_MAGIC = 0x1BADB002
 BOOT_MAGIC = 0x2BADB002
 LOADER_NAME = b"Limosa\0"
+UNNAMED = "kernel.elf"
+"""The file name of a kernel that is known by its content only."""
 
 _SEARCHED_BYTES = 8192
 _ALIGN_MODULES, _WANTS_MEMORY, _WANTS_VIDEO, _HAS_ADDRESSES = 1 << 0, 1 << 1, 1 << 2, 1 << 16
@@ -40,14 +43,20 @@ _LONGEST_STRING = 64 * KIB
 
 
 def load_multiboot(
-    memory: GuestMemory, kernel: bytes, command_line: str, modules: Sequence[tuple[bytes, str]] = ()
+    memory: GuestMemory,
+    kernel: bytes,
+    command_line: str,
+    modules: Sequence[tuple[bytes, str]] = (),
+    *,
+    file_name: str = UNNAMED,
 ) -> Entry:
     """Load a Multiboot kernel with `modules` (content, command line of the module)."""
     executable = _read_kernel(kernel)
     placement = Placement(memory)
     executable.place(placement, "the kernel")
     gdt = placement.put_flat_gdt()
-    info = _put_information(placement, memory.ram_bytes, executable.end, command_line, modules)
+    whole_line = f"{file_name} {command_line}" if command_line else file_name
+    info = _put_information(placement, memory.ram_bytes, executable.end, whole_line, modules)
     return Entry(
         mode="flat32",
         eip=executable.entry,

@@ -13,7 +13,7 @@ from node.boot.bios import load_bios
 from node.boot.bzimage import is_bzimage
 from node.boot.entry import Entry
 from node.boot.linux import load_linux
-from node.boot.multiboot import is_multiboot, load_multiboot
+from node.boot.multiboot import UNNAMED, is_multiboot, load_multiboot
 from node.domain.unpacked import kernel_bytes
 from node.guests.builtin import builtin_kernel
 from node.memory.ram import GuestMemory
@@ -32,6 +32,7 @@ class MultibootFiles:
     kernel: bytes
     command_line: str
     modules: tuple[tuple[bytes, str], ...]  # content, command line
+    file_name: str = UNNAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def load(memory: GuestMemory, boot: BootFiles) -> Entry:
     match boot:
         case LinuxFiles(kernel, initrd, command_line):
             return load_linux(memory, kernel, initrd, command_line)
-        case MultibootFiles(kernel, command_line, modules):
-            return load_multiboot(memory, kernel, command_line, modules)
+        case MultibootFiles(kernel, command_line, modules, file_name):
+            return load_multiboot(memory, kernel, command_line, modules, file_name=file_name)
         case BiosFiles(rom):
             return load_bios(rom)

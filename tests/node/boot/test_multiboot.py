@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.boot.entry import BootError
-from node.boot.multiboot import BOOT_MAGIC, HEADER_MAGIC, is_multiboot, load_multiboot
+from node.boot.multiboot import BOOT_MAGIC, HEADER_MAGIC, UNNAMED, is_multiboot, load_multiboot
 from node.memory.ram import GuestMemory
 from tests.support.kernel_images import Load, elf32
 
@@ -36,8 +36,15 @@ def test_the_kernel_starts_with_the_magic_and_the_information() -> None:
     entry = load_multiboot(memory, kernel(), "dirty rate=5", [])
     assert (entry.mode, entry.eip, entry.eax) == ("flat32", MIB + 12, BOOT_MAGIC)
     assert (u32(memory, entry.ebx + 4), u32(memory, entry.ebx + 8)) == (639, 15 * 1024)
-    assert text(memory, u32(memory, entry.ebx + 16)) == "dirty rate=5"
+    assert text(memory, u32(memory, entry.ebx + 16)) == f"{UNNAMED} dirty rate=5"
     assert text(memory, u32(memory, entry.ebx + 64)) == "Limosa"
+
+
+@pytest.mark.parametrize(("line", "whole"), [(" a  b ", "x.elf  a  b "), ("", "x.elf")])
+def test_the_kernels_file_name_is_the_first_word_of_its_command_line(line: str, whole: str) -> None:
+    memory = GuestMemory(16 * MIB)
+    info = load_multiboot(memory, kernel(), line, file_name="x.elf").ebx
+    assert text(memory, u32(memory, info + 16)) == whole
 
 
 def test_the_gdt_holds_the_selectors_of_the_entry() -> None:
