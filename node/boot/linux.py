@@ -13,6 +13,7 @@ Kernel documentation: arch/x86/boot.rst, "32-bit Boot Protocol", and arch/x86/ze
 
 import struct
 
+from node.boot.bios_data import put_bios_data
 from node.boot.bzimage import HEADER_START, PlainCode, SetupHeader, bare_header, is_bzimage, read_bzimage
 from node.boot.command_line import encode_command_line
 from node.boot.elf import MAGIC, Executable, Segment, read_elf32
@@ -34,6 +35,7 @@ def load_linux(memory: GuestMemory, kernel: bytes, initrd: bytes | None, command
     """Load a Linux kernel; the `Entry` is its `startup_32`."""
     header, executable = _read_kernel(kernel, memory.ram_bytes)
     text = encode_command_line(command_line, limit=header.command_line_bytes)
+    put_bios_data(memory)
     placement = Placement(memory)
     executable.place(placement, "the kernel")
     zero_page = bytearray(PAGE)

@@ -15,6 +15,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from node.boot.bios_data import put_bios_data
 from node.boot.command_line import encode_command_line
 from node.boot.elf import Executable, Segment, read_elf32
 from node.boot.entry import CODE_SELECTOR, DATA_SELECTOR, FLAT_GDT, BootError, Entry
@@ -52,6 +53,7 @@ def load_multiboot(
 ) -> Entry:
     """Load a Multiboot kernel with `modules` (content, command line of the module)."""
     executable = _read_kernel(kernel)
+    put_bios_data(memory)
     placement = Placement(memory)
     executable.place(placement, "the kernel")
     gdt = placement.put_flat_gdt()

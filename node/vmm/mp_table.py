@@ -1,10 +1,11 @@
 """The tables that tell a kernel of its APICs, as firmware would leave them (Intel MultiProcessor Specification 1.4).
 
-    9fc00h  floating pointer, "_MP_"  ->  configuration table, "PCMP": processor, bus, I/O APIC, interrupts
+    9fc10h  floating pointer, "_MP_"  ->  configuration table, "PCMP": processor, bus, I/O APIC, interrupts
 
-They lie in the kilobyte below 640 KiB that the memory map reserves, which is one of the three places where kernels
-look. One processor, the ISA bus, and what the board wires: IRQ n to input n of the I/O APIC, the timer's IRQ 0 to
-input 2; the 8259A pair's INTR to LINT0, non-maskable interrupts to LINT1.
+They lie in the BIOS' extended data area, the kilobyte below 640 KiB that the memory map reserves, which is one of the
+three places where kernels look; its first byte is its size (`node/boot/bios_data.py`). One processor, the ISA bus, and
+what the board wires: IRQ n to input n of the I/O APIC, the timer's IRQ 0 to input 2; the 8259A pair's INTR to LINT0,
+non-maskable interrupts to LINT1.
 """
 
 import struct
@@ -13,6 +14,7 @@ from node.boot.memory_map import LOW_END
 from node.ia32.models import CpuModel
 from node.memory.ram import GuestMemory
 
+POINTER_AT = LOW_END + 16
 FLOATING_POINTER_BYTES = 16
 LOCAL_APIC, IO_APIC = 0xFEE0_0000, 0xFEC0_0000
 SPEC_1_4 = 4
@@ -25,9 +27,9 @@ _PROCESSOR, _BUS, _IO_APIC, _INTERRUPT, _LOCAL_INTERRUPT = range(5)  # entry typ
 
 def put_mp_table(memory: GuestMemory, model: CpuModel, apic_version: int) -> None:
     """`apic_version`: what the local APIC's version register reads, with which kernels compare."""
-    table_at = LOW_END + FLOATING_POINTER_BYTES
+    table_at = POINTER_AT + FLOATING_POINTER_BYTES
     pointer = bytearray(struct.pack("<4sIBBBBBBBB", b"_MP_", table_at, 1, SPEC_1_4, 0, 0, 0, 0, 0, 0))
-    memory.write(LOW_END, _with_checksum(pointer, at=10))
+    memory.write(POINTER_AT, _with_checksum(pointer, at=10))
     memory.write(table_at, _configuration(_entries(model, apic_version & 0xFF)))
 
 

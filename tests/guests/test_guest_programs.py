@@ -11,7 +11,14 @@ from node.boot.bios import load_bios
 from node.boot.multiboot import load_multiboot
 from node.memory.ram import GuestMemory
 from tests.support import guest_programs
-from tests.support.qemu_entry import WITH_APIC, WITHOUT_APIC, require_qemu, run_on_qemu, run_rom_on_qemu
+from tests.support.qemu_entry import (
+    WITH_APIC,
+    WITHOUT_APIC,
+    require_qemu,
+    run_kernel_on_qemu,
+    run_on_qemu,
+    run_rom_on_qemu,
+)
 
 ON_QEMU = [name for name in guest_programs.names() if guest_programs.runs_on_qemu(name)]
 GOOD = 0 << 1 | 1
@@ -38,6 +45,13 @@ def test_all_checks_of_the_program_hold_on_qemu(name: str, tmp_path: Path) -> No
     status, console = run_on_qemu(memory, entry, tmp_path, timeout_s=30, cpu=cpu)
     assert status == GOOD, console.decode()
     assert console.endswith(b" checks\n")
+
+
+@pytest.mark.system
+def test_a_bios_not_ours_leaves_the_data_area_like_that(tmp_path: Path) -> None:
+    require_qemu()
+    status, console = run_kernel_on_qemu(guest_programs.assemble("bios_data", tmp_path), tmp_path, timeout_s=30)
+    assert status == GOOD, console.decode()
 
 
 @pytest.mark.system

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from node.boot.entry import Entry
-from node.boot.memory_map import HIGH_START, LOW_END
+from node.boot.memory_map import HIGH_START, HOLE_START
 from node.memory.ram import GuestMemory
 
 QEMU = "qemu-system-i386"
@@ -39,7 +39,7 @@ def run_on_qemu(
 ) -> tuple[int | None, bytes]:
     """Boot; return the exit status (None: ended because `until` appeared on the console) and the console output."""
     low, high = directory / "low.bin", directory / "high.bin"
-    low.write_bytes(memory.read(0, LOW_END))
+    low.write_bytes(memory.read(0, HOLE_START))
     high.write_bytes(memory.read(HIGH_START, memory.ram_bytes - HIGH_START))
     ram = [
         *("-m", f"{memory.ram_bytes >> 10}K", "-device", f"loader,file={low},addr=0,force-raw=on"),
@@ -60,6 +60,13 @@ def run_rom_on_qemu(
     file = directory / "rom.bin"
     file.write_bytes(rom)
     return _run("-bios", str(file), *options, timeout_s=timeout_s, until=until, cpu=cpu)
+
+
+def run_kernel_on_qemu(kernel: bytes, directory: Path, *, timeout_s: float) -> tuple[int | None, bytes]:
+    """Boot a Multiboot kernel by QEMU's own BIOS and loader; return as `run_on_qemu`."""
+    file = directory / "kernel.elf"
+    file.write_bytes(kernel)
+    return _run("-kernel", str(file), timeout_s=timeout_s)
 
 
 def run_seabios_on_qemu(disk: bytes, directory: Path, *, timeout_s: float) -> tuple[int | None, bytes]:
