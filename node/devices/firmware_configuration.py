@@ -8,8 +8,13 @@ looks for, and so do kernels that were written to be started by an emulator.
     0x0005 processors (16) | 0x000F most processors (16) | 0x0019 directory | 0x0020 … files, read-only
 
 The directory: count, then size (both 32 bits), selector (16), two bytes reserved and a name of 56 bytes for each file,
-all big-endian; the files' own contents are little-endian. The only file sends firmware's screen to COM1 and takes its
-keys from there, because the machine has no screen, and nobody types on its keyboard.
+all big-endian; the files' own contents are little-endian:
+
+    etc/e820         address, length (both 64 bits) and type (32), 1 = memory, of each range; there is one, from 0 on
+    etc/sercon-port  sends firmware's screen to COM1 and takes its keys from there, because the machine has no screen,
+                     and nobody types on its keyboard
+
+The map leaves to firmware what it keeps of the first MiB for itself. Some, like qboot, takes no other word for memory.
 QEMU documentation: specs/fw_cfg.
 """
 
@@ -23,8 +28,9 @@ SIGNATURE, FEATURES, MEMORY_BYTES, PROCESSORS, MOST_PROCESSORS = 0x00, 0x01, 0x0
 DIRECTORY, FIRST_FILE = 0x19, 0x20
 TRADITIONAL = 1
 COM1 = 0x3F8
-FILES = (("etc/sercon-port", COM1.to_bytes(2, "little")),)
+MEMORY = 1
 
+_RANGE = struct.Struct("<QQI")
 _ENTRY = struct.Struct(">IHH56s")
 
 
@@ -63,7 +69,11 @@ class FirmwareConfiguration:
 
 
 def _items(memory_bytes: int) -> dict[int, bytes]:
-    directory = len(FILES).to_bytes(4, "big")
+    files = (
+        ("etc/e820", _RANGE.pack(0, memory_bytes, MEMORY)),
+        ("etc/sercon-port", COM1.to_bytes(2, "little")),
+    )
+    directory = len(files).to_bytes(4, "big")
     items = {
         SIGNATURE: b"QEMU",
         FEATURES: TRADITIONAL.to_bytes(4, "little"),
@@ -71,7 +81,7 @@ def _items(memory_bytes: int) -> dict[int, bytes]:
         PROCESSORS: (1).to_bytes(2, "little"),
         MOST_PROCESSORS: (1).to_bytes(2, "little"),
     }
-    for selector, (name, content) in enumerate(FILES, FIRST_FILE):
+    for selector, (name, content) in enumerate(files, FIRST_FILE):
         directory += _ENTRY.pack(len(content), selector, 0, name.encode())
         items[selector] = content
     return items | {DIRECTORY: directory}

@@ -1,5 +1,7 @@
 """The items that firmware reads: found through the directory, as SeaBIOS does."""
 
+import struct
+
 from tests.node.devices.pc import Pc
 
 
@@ -14,13 +16,16 @@ def test_the_signature_and_the_plain_interface_are_told() -> None:
     assert int.from_bytes(item(pc, 1, 4), "little") == 1, "no DMA"
 
 
-def test_the_directory_leads_to_the_port_of_the_serial_console() -> None:
-    pc = Pc()
-    assert int.from_bytes(item(pc, 0x19, 4), "big") == 1
-    entry = bytes(pc.inb(0x511) for _ in range(64))
-    assert entry[8:].rstrip(b"\0") == b"etc/sercon-port"
-    length, selector = int.from_bytes(entry[:4], "big"), int.from_bytes(entry[4:6], "big")
-    assert int.from_bytes(item(pc, selector, length), "little") == 0x3F8
+def files(pc: Pc) -> dict[str, bytes]:
+    """All that the directory leads to."""
+    count = int.from_bytes(item(pc, 0x19, 4), "big")
+    entries = [struct.unpack(">IHH56s", bytes(pc.inb(0x511) for _ in range(64))) for _ in range(count)]
+    return {name.rstrip(b"\0").decode(): item(pc, selector, length) for length, selector, _, name in entries}
+
+
+def test_the_directory_leads_to_the_memory_map_and_to_the_port_of_the_serial_console() -> None:
+    found = files(Pc(memory_bytes=300 << 20))
+    assert found == {"etc/e820": struct.pack("<QQI", 0, 300 << 20, 1), "etc/sercon-port": b"\xf8\x03"}
 
 
 def test_behind_an_item_and_in_an_absent_one_there_are_zeros() -> None:
