@@ -166,7 +166,7 @@ def boot(
     kind = machinery.load(machines or (INTERPRETER if no_jit else TRANSLATOR))
     sys.setswitchinterval(SWITCH_S)
     with terminal.ProgressLine("compiling the interpreter, this once; it takes about a minute:") as progress:
-        kind.warm(state / "cache" / "native", progress)
+        kind.load(state / "cache" / "native", progress)
     machine = kind.build(spec, boots, incoming=False, listeners=_listeners(debugcon or []))
     began = time.monotonic()
     ended = ForegroundRun(machine, kind).run(timeout_s=timeout)

@@ -88,8 +88,13 @@ class GuestThread(Protocol):
 class Machinery(Protocol):
     """Makes machines."""
 
+    def load(self, cache: Path, progress: Progress) -> None:
+        """Do whatever takes long, and keep its result in `cache`."""
+        ...
+
     def warm(self, cache: Path, progress: Progress, *, precompiled: Path | None = None) -> None:
-        """Do once, before any fork, whatever takes long, and keep its result in `cache`; start no thread.
+        """The same once for many machines, before any fork, with all that only a first machine would take time for;
+        start no thread.
 
         `precompiled`: results that came with the program, only read."""
         ...

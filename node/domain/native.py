@@ -39,15 +39,25 @@ class NativeMachinery:
         self._translate = translate
         self._engine: native.NativeEngine | None = None
 
-    def warm(self, cache: Path, progress: Progress, *, precompiled: Path | None = None) -> None:
+    def load(self, cache: Path, progress: Progress) -> None:
         """Load the compiled interpreter from the cache; compile it first if it is not there."""
+        self._begin_translating(self._loaded(cache, progress, None))
+
+    def warm(self, cache: Path, progress: Progress, *, precompiled: Path | None = None) -> None:
+        engine = self._loaded(cache, progress, precompiled)
+        self._rehearse()  # without a translator: that has a thread, and memory that no fork may share
+        self._begin_translating(engine)
+
+    def _loaded(self, cache: Path, progress: Progress, precompiled: Path | None) -> native.NativeEngine:
         try:
             self._engine = native.load(cache, progress, precompiled=precompiled)
         except native.CompileFailed as error:
             raise Refused("internal", str(error)) from error
-        self._rehearse()
-        if self._translate:  # not in the rehearsal: a translator has a thread, and memory that no fork may share
-            self._engine.translate(Settings())
+        return self._engine
+
+    def _begin_translating(self, engine: native.NativeEngine) -> None:
+        if self._translate:
+            engine.translate(Settings())
             sys.setswitchinterval(SWITCH_S)
 
     def _rehearse(self) -> None:
@@ -69,7 +79,7 @@ class NativeMachinery:
     def build(
         self, spec: VmSpec, boot: BootFiles | None, *, incoming: bool, listeners: Listeners = NOBODY_LISTENS
     ) -> GuestMachine:
-        assert self._engine is not None, "warm comes before build"
+        assert self._engine is not None, "load or warm comes before build"
         self._engine.fork_compiler()
         config = MachineConfig(
             memory_bytes=spec.memory_bytes,

@@ -38,7 +38,7 @@ def main() -> None:
         image = debian_image(Path(scratch))
         initrd = image.initrd.read_bytes() if image.initrd else None
         files = LinuxFiles(image.kernel.read_bytes(), initrd, image.command_line)
-    INTERPRETER.warm(cache_directory(), silent)
+    INTERPRETER.load(cache_directory(), silent)
     spec = VmSpec(memory_bytes=MEMORY_MIB << 20, vmm="native", cpu="pentium4", clock="real")
     machine = INTERPRETER.build(spec, files, incoming=False)
     assert isinstance(machine, Machine)

@@ -232,6 +232,9 @@ class TwinThread:
 class TwinMachinery:
     """node.domain.machinery.Machinery over twins."""
 
+    def load(self, cache: Path, progress: Progress) -> None:
+        self.warm(cache, progress)
+
     def warm(self, cache: Path, progress: Progress, *, precompiled: Path | None = None) -> None:
         progress(1.0, "nothing to compile in a twin")
 
