@@ -5,6 +5,7 @@ follow the order of `ROWS`, so they are the same in every process of one version
 model lacks is left out of the packed table that its decoder reads, and raises #UD as any other undefined opcode does.
 """
 
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -29,8 +30,10 @@ FAMILIES = (
 )  # fmt: skip
 
 
+_NUMBER = struct.Struct("<H")
 PREFIXES = ("NP", "66", "F3", "F2")
 PREFIX_GROUPS = 160
+ENTRY_BYTES = 8
 TABLE_ENTRIES = PREFIX_TABLE + PREFIX_GROUPS * PREFIXED_ENTRIES
 
 
@@ -60,10 +63,15 @@ class Encoding:
 @dataclass(slots=True)
 class Tables:
     handlers: list[Handler | None] = field(default_factory=lambda: [None] * FIRST_HANDLER)
-    packed: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros((TABLE_ENTRIES, 8), np.uint8))
+    table: bytearray = field(default_factory=lambda: bytearray(TABLE_ENTRIES * ENTRY_BYTES))  # what the decoder reads
     numbers: dict[tuple[Any, ...], int] = field(default_factory=dict)
     rm_groups: dict[tuple[int, int], int] = field(default_factory=dict)
     prefix_groups: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def packed(self) -> npt.NDArray[np.uint8]:
+        """The table, an entry a row."""
+        return np.frombuffer(self.table, np.uint8).reshape(-1, ENTRY_BYTES)
 
 
 @cache
@@ -154,10 +162,15 @@ def is_register_only(row: Row) -> bool:
 def tables(features: int = EVERY) -> Tables:
     """Handlers and the packed decoder table of a processor with these features, built once a process."""
     built = Tables()
-    for row in rows():
-        for encoding in encodings_of(row):
-            _enter(built, encoding, present=row.feature & ~features == 0)
+    for encoding in _encodings():
+        _enter(built, encoding, present=encoding.row.feature & ~features == 0)
     return built
+
+
+@cache
+def _encodings() -> tuple[Encoding, ...]:
+    """Of all rows."""
+    return tuple(encoding for row in rows() for encoding in encodings_of(row))
 
 
 def _enter(built: Tables, x: Encoding, *, present: bool = True) -> None:
@@ -166,42 +179,47 @@ def _enter(built: Tables, x: Encoding, *, present: bool = True) -> None:
     numbered = {form: _number(built, x, form) for form in forms_of(row)}
     if not present:
         return
-    flags = (decode.HAS_MODRM if has_modrm(row) else 0) | (decode.ENDS if row.ends in ("always", "branch") else 0)
+    with_modrm, immediate, table = has_modrm(row), immediate_kind(row), built.table
+    flags = (decode.HAS_MODRM if with_modrm else 0) | (decode.ENDS if row.ends in ("always", "branch") else 0)
     flags |= (decode.LOCKABLE if row.lock else 0) | (decode.REGISTER_ONLY if is_register_only(row) else 0)
-    if has_modrm(row):  # the decoder looks at modrm.reg 0 to learn that there is a modrm byte at all
+    if with_modrm:  # the decoder looks at modrm.reg 0 to learn that there is a modrm byte at all
         for reg in range(8):
             for narrow in (0, 1):
-                built.packed[table_index(x.opcode, reg, narrow)][5] |= decode.HAS_MODRM
+                table[_place(x.opcode, reg, narrow) + 5] |= decode.HAS_MODRM
     for reg in x.regs:
-        for entry in _entries(built, x, reg):
+        for at in _entries(built, x, reg):
             for form, number in numbered.items():
-                at = 2 if form == MEM and has_modrm(row) else 0
-                entry[at : at + 2] = np.array([number], "<u2").view(np.uint8)
-            entry[4] = immediate_kind(row)
-            entry[5] |= flags
+                _NUMBER.pack_into(table, at + 2 if form == MEM and with_modrm else at, number)
+            table[at + 4] = immediate
+            table[at + 5] |= flags
 
 
-def _entries(built: Tables, x: Encoding, reg: int) -> Iterator[npt.NDArray[np.uint8]]:
-    """The table entries of one value of modrm.reg; those that lead there are filled in on the way."""
+def _place(opcode: int, reg: int, narrow: int) -> int:
+    """Of an entry in the table's bytes."""
+    return table_index(opcode, reg, narrow) * ENTRY_BYTES
+
+
+def _entries(built: Tables, x: Encoding, reg: int) -> Iterator[int]:
+    """Places of the table's entries for one value of modrm.reg; those that lead there are filled in on the way."""
     if x.prefix is not None:
         group = built.prefix_groups.setdefault(x.opcode, len(built.prefix_groups))
         for narrow in (0, 1):
-            _lead(built.packed[table_index(x.opcode, 0, narrow)], group, decode.BY_PREFIX)
+            _lead(built, _place(x.opcode, 0, narrow), group, decode.BY_PREFIX)
         first = PREFIX_TABLE + group * PREFIXED_ENTRIES
-        yield built.packed[first + x.prefix * 8 + reg]
+        yield (first + x.prefix * 8 + reg) * ENTRY_BYTES
         return
     for narrow in x.narrow:
-        entry = built.packed[table_index(x.opcode, reg, narrow)]
+        at = _place(x.opcode, reg, narrow)
         if x.rm is not None:
             base = built.rm_groups.setdefault((x.opcode, reg), len(built.rm_groups))
-            _lead(entry, base, decode.HAS_MODRM | decode.BY_RM)
-            entry = built.packed[RM_TABLE + base * 8 + x.rm]
-        yield entry
+            _lead(built, at, base, decode.HAS_MODRM | decode.BY_RM)
+            at = (RM_TABLE + base * 8 + x.rm) * ENTRY_BYTES
+        yield at
 
 
-def _lead(entry: npt.NDArray[np.uint8], group: int, flags: int) -> None:
-    entry[0:2] = np.array([group], "<u2").view(np.uint8)
-    entry[5] |= flags
+def _lead(built: Tables, at: int, group: int, flags: int) -> None:
+    _NUMBER.pack_into(built.table, at, group)
+    built.table[at + 5] |= flags
 
 
 def _number(built: Tables, x: Encoding, form: int) -> int:
