@@ -22,10 +22,11 @@ from node.domain.boot_files import BiosFiles, BootFiles, LinuxFiles, MultibootFi
 from node.domain.foreground_run import ForegroundRun
 from node.domain.machinery import GuestMachine, Refused
 from node.domain.processors import CPUS, DEFAULT_CPU
+from node.domain.unpacked import kernel_bytes
 from node.guests.builtin import builtin_kernel
 from protos.common_pb2 import VmSpec
 from storage.errors import StorageError
-from storage.local import open_local_image
+from storage.local import LocalImage, open_local_image
 
 PROGRAM = "limosa boot"
 COMMAND_ERROR = 2
@@ -222,14 +223,20 @@ def _from_image(
         local = open_local_image(state, name)
     except StorageError as error:
         raise CannotBoot(str(error)) from None
-    content = _read(local.kernel, f"image {name}'s file")
     if local.kind == "bios":
-        return BiosFiles(content), local.memory_bytes_min
+        return BiosFiles(_read(local.kernel, f"image {name}'s ROM")), local.memory_bytes_min
+    content = _kernel_of(local, state)
     command_line = f"{local.command_line} {append or ''}".strip()
     carried = [(module, "") for module in local.modules]
     given = [_module(text) for text in modules]
     boots = _with_kernel(local.kind, content, initrd or local.initrd, command_line, [*carried, *given])
     return boots, local.memory_bytes_min
+
+
+def _kernel_of(image: LocalImage, state: Path) -> bytes:
+    if image.kind == "linux":
+        return kernel_bytes(image.kernel, state / "cache" / "kernels")
+    return _read(image.kernel, f"image {image.name}'s kernel")
 
 
 def _with_kernel(

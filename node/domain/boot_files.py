@@ -58,7 +58,8 @@ def read(boot: BootSource, files: Mapping[str, Path], *, incoming: bool) -> Boot
     if kind == "linux":
         linux = boot.linux
         initrd = files[linux.initrd.digest].read_bytes() if linux.HasField("initrd") else None
-        return LinuxFiles(kernel_bytes(files[linux.kernel.digest]), initrd, linux.command_line)
+        blob = files[linux.kernel.digest]
+        return LinuxFiles(kernel_bytes(blob, blob.parent), initrd, linux.command_line)
     multiboot = boot.multiboot
     named = multiboot.HasField("kernel")
     kernel = files[multiboot.kernel.digest].read_bytes() if named else builtin_kernel()

@@ -1,7 +1,7 @@
-"""Kernels unpacked once: a bzImage's payload takes half a second of xz, so what comes out is kept beside the blob.
+"""Kernels unpacked once: a bzImage's payload takes half a second of xz, so what comes out is kept.
 
-The blob's name is its digest, so the unpacked file can never be stale. A directory that cannot be written costs the
-unpacking again, nothing else.
+The blob's name is its digest, and the unpacked file's too, so that it can never be stale. A directory that cannot be
+written costs the unpacking again, nothing else.
 """
 
 import os
@@ -14,9 +14,10 @@ from node.boot.linux import unpack_linux
 SUFFIX = ".elf"
 
 
-def kernel_bytes(blob: Path) -> bytes:
-    """The kernel to load for a blob: the ELF inside if it is a bzImage, otherwise the file itself. Raises BootError."""
-    kept = blob.with_name(blob.name + SUFFIX)
+def kernel_bytes(blob: Path, directory: Path) -> bytes:
+    """The kernel to load for a blob: the ELF inside if it is a bzImage, kept in `directory`, or else the file
+    itself. Raises BootError."""
+    kept = directory / (blob.name + SUFFIX)
     try:
         return kept.read_bytes()
     except OSError:
@@ -32,6 +33,7 @@ def kernel_bytes(blob: Path) -> bytes:
 def _keep(path: Path, content: bytes) -> None:
     """Whole or not at all, however many domains do it at once."""
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as aside:
             aside.write(content)
         os.replace(aside.name, path)

@@ -15,16 +15,24 @@ KERNEL = bzimage(PACKERS["xz"](ELF))
 def test_the_second_reader_finds_what_the_first_unpacked(tmp_path: Path) -> None:
     blob = tmp_path / "0123"
     blob.write_bytes(KERNEL)
-    elf = kernel_bytes(blob)
+    elf = kernel_bytes(blob, tmp_path / "kept")
     assert elf == ELF
-    assert (tmp_path / f"0123{SUFFIX}").read_bytes() == elf
-    assert kernel_bytes(blob) == elf
+    assert (tmp_path / "kept" / f"0123{SUFFIX}").read_bytes() == elf
+    assert kernel_bytes(blob, tmp_path / "kept") == elf
+
+
+def test_where_nothing_can_be_kept_it_is_unpacked_each_time(tmp_path: Path) -> None:
+    blob = tmp_path / "0123"
+    blob.write_bytes(KERNEL)
+    (tmp_path / "kept").write_bytes(b"a file in the directory's place")
+    for _ in range(2):
+        assert kernel_bytes(blob, tmp_path / "kept") == ELF
 
 
 def test_a_kernel_that_is_no_bzimage_is_given_as_it_is(tmp_path: Path) -> None:
     blob = tmp_path / "0123"
     blob.write_bytes(b"\x7fELF and more")
-    assert kernel_bytes(blob) == b"\x7fELF and more"
+    assert kernel_bytes(blob, tmp_path / "kept") == b"\x7fELF and more"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["0123"]
 
 
@@ -32,5 +40,5 @@ def test_a_damaged_bzimage_is_refused_and_nothing_is_kept(tmp_path: Path) -> Non
     blob = tmp_path / "0123"
     blob.write_bytes(KERNEL[:-200])
     with pytest.raises(BootError):
-        kernel_bytes(blob)
+        kernel_bytes(blob, tmp_path / "kept")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["0123"]
