@@ -1,13 +1,16 @@
 """A guest that halts rests in native code until something is due or somebody wants the machine."""
 
+import select
 import threading
 import time
+from typing import Any
 
 import pytest
 
 from node.domain.native import CLOCK_GETTIME, PPOLL
-from node.ia32.resting import LONGEST_REST_NS
-from node.ia32.state import EBX, ECX
+from node.ia32.resting import LONGEST_REST_NS, host_wait
+from node.ia32.state import CS, EBX, ECX
+from node.vmm.bell import Bell
 from node.vmm.machine import Machine, MachineConfig, Stopped
 from node.vmm.thread import MachineThread
 from tests.node.vmm.ticking_guest import CODE, HALTING, STEP_NS, TICKS, Host, run_to_end, ticking
@@ -55,6 +58,39 @@ def test_who_wants_the_machine_ends_the_rest_once(engine: str) -> None:
     assert host.waits, "the bell is silent again"
 
 
+class Visited(Host):
+    """Somebody asks for its machine whenever that has begun to rest."""
+
+    machine: Machine
+
+    def _wait(self, bell: Any, count: int, time: Any, mask: Any) -> int:
+        assert not _is_rung(bell.contents.descriptor)
+        self.machine.ask()
+        assert _is_rung(bell.contents.descriptor)
+        return super()._wait(bell, count, time, mask)
+
+
+def _is_rung(descriptor: int) -> bool:
+    return bool(select.select([descriptor], [], [], 0)[0])
+
+
+def test_who_asks_rings_the_bell_that_the_rest_waits_for() -> None:
+    host = Visited()
+    host.machine = machine = ticking("plain", host, loop=HALTING, period_ns=PERIOD_NS)
+    for visits in (1, 2):
+        while machine.stats()["halts"] < visits:
+            assert machine.advance() is None
+        machine.answer()
+    assert not host.waits, "no rest was slept to its end"
+
+
+def test_ppoll_returns_when_the_bell_is_rung() -> None:
+    """Or after a year."""
+    bell = Bell()
+    bell.ring()
+    host_wait(PPOLL, bell.descriptor, 365 * 86_400 * 1_000_000_000)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_guest_that_halts_without_interrupts_is_switched_off(engine: str) -> None:
     machine = ticking(engine, Host(), loop=b"\xfa\xf4")
@@ -71,7 +107,7 @@ def test_a_resting_thread_is_woken_to_hold_pause_and_stop_its_machine() -> None:
     )  # fmt: skip
     machine.memory.write(0x7C00, b"\xfb\xf4\xeb\xfd")  # sti; hlt; jmp to hlt
     machine.processor.cpu.eip = 0x7C00
-    machine.processor.cpu.base[1] = 0
+    machine.processor.cpu.base[CS] = 0
     thread, waited = MachineThread(machine, ended.append), threading.Event()
     thread.start()
 
