@@ -5,12 +5,18 @@ column of another stands the number of the two joined, 0 where they are not; row
 """
 
 from node.ia32.blocks import handler_numbered, op_at
-from node.ia32.state import OP_BYTES, Machine
+from node.ia32.state import OP_BYTES, Machine, Op
 from node.jitted import inlined, jitted, peek16, peek64
 
 HANDLERS, ROWS, COLUMNS = 2048, 64, 64  # at most
 GRID = 2 * HANDLERS  # where it begins
 NUMBER_BYTES = 16  # in front of a handler's code stands its number, so that an Op that holds the address tells it
+
+
+@inlined
+def number_of(e: Op) -> int:
+    """Of an Op's handler, where handlers are addresses; a joined one has its first's."""
+    return peek64(int(e.handler) - NUMBER_BYTES)
 
 
 @inlined
@@ -22,15 +28,15 @@ def _joined(m: Machine, first: int, second: int) -> int:
 @jitted
 def join(m: Machine, ops: int, count: int) -> None:
     """The `count` Ops from address `ops` on, where handlers are addresses."""
-    first = peek64(int(op_at(ops).handler) - NUMBER_BYTES)
+    first = number_of(op_at(ops))
     at = 1
     while at < count:
-        second = peek64(int(op_at(ops + at * OP_BYTES).handler) - NUMBER_BYTES)
+        second = number_of(op_at(ops + at * OP_BYTES))
         number = _joined(m, first, second)
         if number:
             op_at(ops + (at - 1) * OP_BYTES).handler = handler_numbered(m, number)
             at += 1  # the second is nobody's first
             if at < count:
-                second = peek64(int(op_at(ops + at * OP_BYTES).handler) - NUMBER_BYTES)
+                second = number_of(op_at(ops + at * OP_BYTES))
         first = second
         at += 1

@@ -7,7 +7,6 @@ them alone, and each block's first Op counts how often it is entered; `node/ia32
 """
 
 import argparse
-import ctypes
 import tempfile
 import time
 from collections import Counter
@@ -19,7 +18,7 @@ from node.domain.boot_files import LinuxFiles
 from node.domain.native import INTERPRETER
 from node.ia32.blocks import BLOCK_BYTES, ENTRY_HANDLER, FALL_HANDLER, REGION_KEY, block_at, op_at
 from node.ia32.encodings import tables
-from node.ia32.joining import NUMBER_BYTES
+from node.ia32.joining import number_of
 from node.ia32.state import M32, OP_BYTES
 from node.jit.native import silent
 from node.vmm.machine import Machine
@@ -71,18 +70,14 @@ def _entered_blocks(machine: Machine) -> Iterator[tuple[int, list[int]]]:
     m = machine.processor.machine
     for index in range(m.blocks_used):
         block = block_at(m.blocks + index * BLOCK_BYTES)
-        if block.key < REGION_KEY and _number(block.ops) == ENTRY_HANDLER:
+        if block.key < REGION_KEY and number_of(op_at(block.ops)) == ENTRY_HANDLER:
             yield (m.glance - int(op_at(block.ops).disp)) & M32, list(_handlers(block.ops + OP_BYTES))
 
 
 def _handlers(ops: int) -> Iterator[int]:
-    while (number := _number(ops)) != FALL_HANDLER:
+    while (number := number_of(op_at(ops))) != FALL_HANDLER:
         yield number
         ops += OP_BYTES
-
-
-def _number(op: int) -> int:
-    return ctypes.c_int64.from_address(int(op_at(op).handler) - NUMBER_BYTES).value
 
 
 def _print(blocks: list[tuple[int, list[int]]], most: int) -> None:

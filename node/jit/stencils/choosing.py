@@ -5,7 +5,7 @@ The table is read in the layout that `table.py` gives it.
 """
 
 from node.ia32.blocks import ENTRY_HANDLER, FALL_HANDLER, handler_numbered, op_at
-from node.ia32.joining import NUMBER_BYTES
+from node.ia32.joining import number_of
 from node.ia32.semantics.stack_runs import MOST
 from node.ia32.state import EBX, ESP, FS, GS, NO_REG, OP_BYTES, SS, Machine, Op
 from node.jit.stencils import kinds
@@ -50,7 +50,7 @@ def is_sometimes_slow(stencil: int) -> int:
 def stencil_for(m: Machine, e: Op, flags: int) -> int:
     """The stencil for an Op; 0: there is none. `flags`: the value of cc_op that is expected in front of it, or UNKNOWN;
     it is looked at when the stencil runs."""
-    number = peek64(int(e.handler) - NUMBER_BYTES)
+    number = number_of(e)
     row = peek64(m.stencils + number * ROW_BYTES)
     kind, low = row & (A_IS_BYTE - 1), _low(e, row)
     if kind == MEMORY:
@@ -111,7 +111,7 @@ def _run_of(m: Machine, at: int, number: int) -> int:
     length = 0
     while length < MOST:
         e = op_at(at + length * OP_BYTES)
-        if peek64(int(e.handler) - NUMBER_BYTES) != number or int(e.a) == ESP:
+        if number_of(e) != number or int(e.a) == ESP:
             break
         length += 1
     return max(length, 1)
@@ -126,7 +126,7 @@ def choose(m: Machine, ops: int, chosen: int) -> int:
         at = ops + count * OP_BYTES
         e = op_at(at)
         ended = 1 if int(e.handler) == fall else 0
-        number = peek64(int(e.handler) - NUMBER_BYTES)
+        number = number_of(e)
         run = _run_of(m, at, number)
         stencil = stencil_for(m, e, flags) if run == 1 else stencil_of(m, number, TWO + run - 2)
         flags = flags_after(m, number, flags)
