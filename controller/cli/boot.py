@@ -1,12 +1,11 @@
-"""`limosa boot`: one VM in the foreground, without a cluster. Hands all arguments to `python -m node.foreground`."""
+"""`limosa boot`: one VM in the foreground, without a cluster. Hands all arguments to `python -m node.foreground`.
 
-import os
-import sys
-from pathlib import Path
+`entry.py` does so by itself when nothing stands before `boot`; here is what the other commands' help says of it.
+"""
 
 import typer
 
-import controller
+from controller.cli.foreground import become
 
 
 def register(app: typer.Typer) -> None:
@@ -23,12 +22,4 @@ def boot(context: typer.Context) -> None:
     limosa boot --append 'tick'
     limosa boot --help
     """
-    environment = dict(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(package_root()), environment.get("PYTHONPATH", "")]))
-    sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, "-m", "node.foreground", *context.args], environment)
-
-
-def package_root() -> Path:
-    """The directory that holds our packages: the checkout, or site-packages."""
-    return Path(next(iter(controller.__path__))).resolve().parent
+    become(context.args)

@@ -1,6 +1,7 @@
 """The program `limosa`: its first lines, which import as little as may be.
 
-What supervisors ask every few seconds is answered here; everything else is main.py's.
+What supervisors ask every few seconds is answered here, and `limosa boot` begins here, so that no machine waits for
+the other commands; everything else is main.py's.
 """
 
 import sys
@@ -14,6 +15,10 @@ def main() -> None:
         status = hurried(sys.argv[1:])
         if status is not None:
             sys.exit(status)
+    if sys.argv[1:2] == ["boot"]:
+        from controller.cli.foreground import become
+
+        become(sys.argv[2:])
     from controller.cli.main import run
 
     sys.exit(run())

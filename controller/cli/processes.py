@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.cli.boot import package_root
+from controller.cli.foreground import package_root
 
 ID_MARK = "LIMOSA_CLUSTER_ID"
 STATE_MARK = "LIMOSA_CLUSTER_STATE"

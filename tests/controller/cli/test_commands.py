@@ -168,6 +168,23 @@ def test_a_health_check_imports_neither_the_commands_nor_protobuf() -> None:
     assert ran.stdout.strip() == "[]"
 
 
+def test_boot_becomes_a_machine_without_importing_the_other_commands() -> None:
+    code = (
+        "import os, sys; from controller.cli import entry\n"
+        "sys.argv[1:] = ['boot', '--append', 'tick --help']\n"
+        "def told(program, arguments, environment): print(arguments[1:], environment['PYTHONPATH']); sys.exit()\n"
+        "os.execve = told\n"
+        "try: entry.main()\nexcept SystemExit: pass\n"
+        "print([m for m in ('typer', 'pathlib', 'controller.cli.main', 'protos') if m in sys.modules])"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-c", code]
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    become, imported = ran.stdout.splitlines()
+    assert become == f"['-m', 'node.foreground', '--append', 'tick --help'] {ROOT}"
+    assert imported == "[]"
+
+
 def test_the_flag_wins_over_the_environment_and_that_over_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
