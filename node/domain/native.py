@@ -47,6 +47,8 @@ class NativeMachinery:
         engine = self._loaded(cache, progress, precompiled)
         self._rehearse()  # without a translator: that has a thread, and memory that no fork may share
         self._begin_translating(engine)
+        if self._translate:
+            engine.unpack()
 
     def _loaded(self, cache: Path, progress: Progress, precompiled: Path | None) -> native.NativeEngine:
         try:

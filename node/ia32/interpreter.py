@@ -12,10 +12,10 @@ from node.ia32.apic_interrupts import refresh, take
 from node.ia32.blocks import DEAD_HANDLER, ENTRY_HANDLER, FALL_HANDLER, forget_all, op_at
 from node.ia32.bus import DIRECT, LATER, NOTHING
 from node.ia32.debug import stop_before_instruction
-from node.ia32.encodings import tables
 from node.ia32.exceptions import debug_trap, deliver_interrupt, deliver_nmi, deliver_pending
 from node.ia32.faults import AGAIN, undefined
 from node.ia32.fetch import find, is_full, is_lasting
+from node.ia32.handlers import handlers
 from node.ia32.holding import HOLD_ALL, let_go
 from node.ia32.host_sse import float_control, set_float_control
 from node.ia32.semantics.vector_state import adopt, collect
@@ -174,11 +174,11 @@ def execute(c: Cpu, m: Machine, address: int) -> None:
 
     Leaves c.eip at the next instruction to execute. `m.left` must be positive.
     """
-    handlers = tables().handlers
+    numbered = handlers()
     while address:
         e = op_at(address)
         number = int(e.handler)
-        handler = handlers[number]
+        handler = numbered[number]
         if number == DEAD_HANDLER:
             return
         if number == FALL_HANDLER:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from node.ia32.encodings import tables
 from node.ia32.flags import DEC, INC
+from node.ia32.handlers import handlers
 from node.ia32.joining import COLUMNS, HANDLERS, ROWS
 from node.ia32.semantics.alu import (
     ADD_,
@@ -116,8 +116,8 @@ SECONDS: Mapping[Joined, tuple[Joined, ...]] = {
 
 @cache
 def pairs() -> tuple[tuple[int, int], ...]:
-    """As numbers of handlers. The one at place i is joined as number `len(tables().handlers)` + i."""
-    numbers = {(h.semantic, h.constants): i for i, h in enumerate(tables().handlers) if h is not None}
+    """As numbers of handlers. The one at place i is joined as number `len(handlers())` + i."""
+    numbers = {(h.semantic, h.constants): i for i, h in enumerate(handlers()) if h is not None}
     return tuple((numbers[first], numbers[second]) for first, seconds in SECONDS.items() for second in seconds)
 
 
@@ -127,7 +127,7 @@ def table() -> npt.NDArray[np.uint16]:
     places = np.zeros((HANDLERS, 2), np.uint16)
     grid = np.zeros((ROWS, COLUMNS), np.uint16)
     rows, columns = ({n: i for i, n in enumerate(dict.fromkeys(side), 1)} for side in zip(*pairs(), strict=True))
-    for number, (first, second) in enumerate(pairs(), len(tables().handlers)):
+    for number, (first, second) in enumerate(pairs(), len(handlers())):
         places[first, 0], places[second, 1] = rows[first], columns[second]
         grid[rows[first], columns[second]] = number
     return np.concatenate((places.ravel(), grid.ravel()))

@@ -25,7 +25,8 @@ from node.ia32.blocks import (
     TABLE_BITS,
     forget_all,
 )
-from node.ia32.encodings import tables
+from node.ia32.decoder_table import decoder_table
+from node.ia32.handlers import handlers
 from node.ia32.models import DEFAULT, CpuModel, install_model
 from node.ia32.physical import MAP_READ, MAP_WRITE
 from node.ia32.state import CPU, M32, MACHINE, NO_PORT, OP_BYTES, PORT_ANSWERS, PORTS, SINK_BYTES, Cpu, Machine
@@ -117,7 +118,6 @@ class Processor:
         self.engine = engine.bind(self)
 
     def _allocate(self, memory: GuestMemory, engine: Engine) -> dict[str, Any]:
-        decoded = tables(self.model.features)
         return {
             "low_map": self._low_map(memory),
             "tlb": np.zeros(1 << 20, np.int64),
@@ -130,7 +130,7 @@ class Processor:
             "decode_buffer": np.zeros(16, np.uint8),
             "spans": np.zeros(SPANS * SPAN_BYTES, np.uint8),
             "cpu_copy": np.zeros(1, CPU),
-            "encodings": decoded.packed,
+            "encodings": decoder_table(self.model.features),
             **self._handlers(engine),
             "jumps": np.zeros(JUMPS * JUMP_BYTES, np.uint8),
             "notes": np.zeros(NOTES_CAPACITY * NOTE_BYTES, np.uint8),
@@ -142,7 +142,7 @@ class Processor:
 
     @staticmethod
     def _handlers(engine: Engine) -> dict[str, Any]:
-        native, count = engine.handler_table(), len(tables().handlers)
+        native, count = engine.handler_table(), len(handlers())
         if native is None:
             return {"handlers": np.arange(count, dtype=np.int64)}
         addresses = ctypes.c_int64 * (count + len(pairs.pairs()))

@@ -12,13 +12,14 @@ import weakref
 from collections.abc import Iterable
 from pathlib import Path
 
-from node.ia32.encodings import tables
+from node.ia32.handlers import handlers
 from node.ia32.joining import NUMBER_BYTES
 from node.ia32.pairs import pairs
 from node.ia32.processor import BoundEngine, Processor, Reach
 from node.jit.checks import BAD_INDEX, CAPACITY, CHECK, RANGES, REPORT, USED, Checked
 from node.jit.native import NativeEngine, Progress, object_code, silent
 from node.jit.regions.compiler import RegionCompiler
+from node.jit.regions.outside import Texts
 from node.jit.regions.shape import Shape
 from node.jit.regions.text import RegionText
 from node.jit.regions.translation import Attempt, Translation
@@ -117,14 +118,15 @@ class CheckedEngine(NativeEngine):
         self._ranges.claim(processor, [*processor.reach(), self._handlers()])
         return bound
 
-    def _compiler_of(self, texts: list[str]) -> Compiler:
+    def _compiler_of(self, texts: Texts) -> Compiler:
+        first, *others = texts()
         check = self._engine.get_function_address(CHECK)
         definition = (
             f"define internal void @{CHECK}(i64 %0, i64 %1) alwaysinline nounwind {{\n"
             f"  call void inttoptr (i64 {check} to ptr)(i64 %0, i64 %1)\n  ret void\n}}"
         )
-        head = re.sub(rf"^declare void @{CHECK}\(.*$", definition, texts[0], flags=re.MULTILINE)
-        return _CompilerInside([head, *texts[1:]])
+        head = re.sub(rf"^declare void @{CHECK}\(.*$", definition, first, flags=re.MULTILINE)
+        return _CompilerInside([head, *others])
 
     def translator_for(self, processor: Processor) -> Translator | None:
         translator = super().translator_for(processor)
@@ -134,7 +136,7 @@ class CheckedEngine(NativeEngine):
 
     def _handlers(self) -> Reach:
         """Their code, as far as the numbers in front of each are read."""
-        table = ctypes.c_uint64 * (len(tables().handlers) + len(pairs()))
+        table = ctypes.c_uint64 * (len(handlers()) + len(pairs()))
         addresses = table.from_address(self._engine.get_global_value_address("limosa_handlers"))
         first = min(addresses) - NUMBER_BYTES
         return "the handlers' code", first, max(addresses) - first

@@ -9,9 +9,9 @@ import llvmlite.binding as llvm
 from node.ia32 import exceptions, flags, interpreter, segments, slices, tlb
 from node.ia32.blocks import FIRST_HANDLER, forget_all, heat, lookup
 from node.ia32.decode import decode
-from node.ia32.encodings import tables
 from node.ia32.faults import undefined
 from node.ia32.fetch import add_piece, find, find_jump
+from node.ia32.handlers import handlers
 from node.ia32.pairs import pairs
 from node.jit import dispatch
 from node.jit.beside import beside
@@ -61,7 +61,7 @@ def compose(level: str, checks: Checks, progress: Progress) -> bytes:
     (`packed.py`). Takes about a minute of two processors."""
     lowering = Lowering(checks)
     target = target_machine(level)
-    handlers = tables().handlers
+    numbered = handlers()
     whole = parse("\n".join([primitive_definitions(checks), cold_definitions(), checks.definition]))
     symbols: dict[tuple[Callable[..., Any], int], str] = {}
     by_number: dict[int, str] = {}
@@ -76,20 +76,20 @@ def compose(level: str, checks: Checks, progress: Progress) -> bytes:
         parts.append(
             dispatch.wrapper_text(f"limosa_{name}", lower(function, kinds), names, result, internal=name in SUPPORT)
         )
-    for number, handler in enumerate(handlers):
+    for number, handler in enumerate(numbered):
         if handler is None:
             continue
         key = (handler.semantic, len(handler.constants))
         if key not in symbols:
-            progress(0.1 + 0.5 * number / len(handlers), f"compiling {handler.semantic.__name__}")
+            progress(0.1 + 0.5 * number / len(numbered), f"compiling {handler.semantic.__name__}")
             symbols[key] = lower(handler.semantic, ("cpu", "machine", "op", *("i64",) * len(handler.constants)))
         by_number[number] = symbols[key]
         parts.append(dispatch.handler_text(number, handler, symbols[key]))
     for pair, (one, other) in enumerate(pairs()):
-        parts.append(dispatch.joined_text(pair, one, other, handlers, by_number[one]))
+        parts.append(dispatch.joined_text(pair, one, other, numbered, by_number[one]))
     for run in runs():
         by_number[run.number] = lower(run.handler.semantic, ("cpu", "machine", "op", "i64"))
-    assert all(h is not None for h in handlers[FIRST_HANDLER:])
+    assert all(h is not None for h in numbered[FIRST_HANDLER:])
     library = LibraryBuilder(lowering, by_number)
     helpers = [h.symbol for h in library.helpers]
     first = dispatch.FIRST_HELPER + len(helpers)
@@ -100,7 +100,7 @@ def compose(level: str, checks: Checks, progress: Progress) -> bytes:
     for code in lowering.libraries:
         whole.link_in(_keeping_all(code._final_module.clone()))
     called = [*helpers, *called_out(lowering), *checks.helpers]
-    parts += [dispatch.table_text(len(handlers), len(pairs())), dispatch.helper_table_text(called)]
+    parts += [dispatch.table_text(len(numbered), len(pairs())), dispatch.helper_table_text(called)]
     text = checks.in_text(SPECIAL + "\n".join(parts))
     declarations = _declarations(text, whole)
     whole.link_in(parse(declarations + text))

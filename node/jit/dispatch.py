@@ -9,7 +9,7 @@ count, leave, fall through, follow a branch. Direct branches within a page remem
 
 from collections.abc import Sequence
 
-from node.ia32.encodings import Handler
+from node.ia32.handlers import Handler
 from node.ia32.state import CPU, MACHINE, OP, OP_BYTES
 
 LEFT = MACHINE.fields["left"][1]  # type: ignore[index]

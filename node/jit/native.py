@@ -8,6 +8,7 @@ anew; a cache that cannot be written costs the compile time again and nothing el
 
 import ctypes
 import fcntl
+import functools
 import hashlib
 import os
 import subprocess
@@ -21,11 +22,10 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from node.ia32.encodings import tables
 from node.ia32.processor import BoundEngine, Processor
 from node.ia32.state import EXIT_NONE
 from node.jit.packed import object_of, stencils_of, texts_of
-from node.jit.regions.outside import CompilerOutside
+from node.jit.regions.outside import CompilerOutside, Texts
 from node.jit.regions.settings import Settings
 from node.jit.regions.store import DiskStore
 from node.jit.regions.translator import Compiler, Natives, Store, Translator
@@ -145,6 +145,9 @@ class NativeEngine:
         self._settings: Settings | None = None
         self._store: Store = DiskStore(cache.with_name("regions") / region_cache_key(host_level()))
         self._packed = packed
+        self._texts = functools.cache(
+            functools.partial(texts_of, packed)
+        )  # eight megabytes, which seldom this process reads itself
         self._compiler: Compiler | None = None
         self._stencils = b""
         llvm.initialize_native_target()
@@ -166,16 +169,19 @@ class NativeEngine:
     def translate(self, settings: Settings) -> None:
         """Processors bound from now on have their hot code translated; translations are kept beside the interpreter."""
         self._settings = settings
-        self._compiler = self._compiler or self._compiler_of(texts_of(self._packed))
+        self._compiler = self._compiler or self._compiler_of(self._texts)
         self._stencils = self._stencils or stencils_of(self._packed)
-        tables()  # of all handlers: made now, not by each process that is forked from this one
+
+    def unpack(self) -> None:
+        """Make now what each compiler that is forked from this process, or from a fork, would else make for itself."""
+        self._texts()
 
     def translator_for(self, processor: Processor) -> Translator | None:
         if self._settings is None or self._compiler is None:
             return None
         return Translator(processor, self._natives(), self._compiler, self._store, self._stencils, self._settings)
 
-    def _compiler_of(self, texts: list[str]) -> Compiler:
+    def _compiler_of(self, texts: Texts) -> Compiler:
         return CompilerOutside(texts)
 
     def fork_compiler(self) -> None:

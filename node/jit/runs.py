@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from node.ia32.encodings import Handler, tables
+from node.ia32.handlers import Handler, handlers
 from node.ia32.semantics.stack_runs import MOST, RUNS
 from node.ia32.state import ESP, OP
 from node.jit.regions.shape import Instruction
@@ -27,21 +27,20 @@ class Run:
 
 @cache
 def runs() -> tuple[Run, ...]:
-    handlers = tables().handlers
     found: list[Run] = []
-    for of, handler in enumerate(handlers):
+    for of, handler in enumerate(handlers()):
         if handler is None or handler.semantic not in RUNS or handler.constants != (4,):
             continue
         for count in range(2, MOST + 1):
             several = Handler(RUNS[handler.semantic], (count,), may_leave=True, ends="", counts=False, direct=False)
-            found.append(Run(of, count, len(handlers) + len(found), several))
+            found.append(Run(of, count, len(handlers()) + len(found), several))
     return tuple(found)
 
 
 @cache
 def handlers_and_runs() -> tuple[Handler | None, ...]:
     """By number."""
-    return (*tables().handlers, *(run.handler for run in runs()))
+    return (*handlers(), *(run.handler for run in runs()))
 
 
 @cache

@@ -13,7 +13,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from node.ia32.encodings import Handler
+from node.ia32.handlers import Handler
 from node.jit.dispatch import FIRST_HELPER
 from node.jit.hot_fields import CHANGEABLE, HOT, effects_of, inline_effects_of
 from node.jit.lowering import LLVM_NAMES, Compiled, Lowering, parse, primitive_definitions

@@ -17,7 +17,7 @@ from pathlib import Path
 from node.domain.boot_files import LinuxFiles
 from node.domain.native import INTERPRETER
 from node.ia32.blocks import BLOCK_BYTES, ENTRY_HANDLER, FALL_HANDLER, REGION_KEY, block_at, op_at
-from node.ia32.encodings import tables
+from node.ia32.handlers import handlers
 from node.ia32.joining import number_of
 from node.ia32.state import M32, OP_BYTES
 from node.jit.native import silent
@@ -84,7 +84,7 @@ def _print(blocks: list[tuple[int, list[int]]], most: int) -> None:
     pairs: Counter[tuple[int, int]] = Counter()
     for times, numbers in blocks:
         for first, second in pairwise(numbers):
-            handler = tables().handlers[first]
+            handler = handlers()[first]
             if handler is not None and handler.ends == "":
                 pairs[first, second] += times
     executed = sum(times * len(numbers) for times, numbers in blocks)
@@ -93,7 +93,7 @@ def _print(blocks: list[tuple[int, list[int]]], most: int) -> None:
 
 
 def _name(number: int) -> str:
-    handler = tables().handlers[number]
+    handler = handlers()[number]
     return f"{handler.semantic.__name__}{handler.constants}" if handler is not None else str(number)
 
 

@@ -2,7 +2,7 @@
 
 from node.ia32 import decode
 from node.ia32.blocks import op_at
-from node.ia32.encodings import tables
+from node.ia32.decoder_table import decoder_table
 from node.ia32.state import MACHINE
 from node.jit.regions.guest_code import Decoder
 from node.jit.regions.shape import PAGE
@@ -18,7 +18,7 @@ class CodeTwin:
 
     def __init__(self, pages: dict[int, tuple[int, bytes]], cold: tuple[int, ...] = ()) -> None:
         self._pages, self._cold = pages, cold
-        self._decoder = Decoder(plain_decode, tables().packed.ctypes.data)
+        self._decoder = Decoder(plain_decode, decoder_table().ctypes.data)
 
     def page(self, linear: int) -> int | None:
         found = self._pages.get(linear & ~(PAGE - 1))

@@ -1,28 +1,18 @@
 """A processor with flat segments and two MiB of memory, for one x87 instruction at a time, in plain Python.
 
-`step` decodes bytes with the real decoder over the x87 rows only and calls the semantic, as the interpreter does.
+`step` decodes bytes with the real decoder and calls the semantic, as the interpreter does.
 """
 
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from node.ia32 import encodings
 from node.ia32.decode import decode
+from node.ia32.decoder_table import decoder_table
 from node.ia32.flags import set_explicit, status
-from node.ia32.semantics import (
-    x87_arithmetic,
-    x87_compare,
-    x87_control,
-    x87_environment,
-    x87_load_store,
-    x87_stack,
-    x87_state,
-    x87_transcendental,
-)
+from node.ia32.handlers import handlers
 from node.ia32.state import ATTR_D, CPU, CR0_NE, CR0_PE, CS, EDX, MACHINE, OP, Cpu
 from node.jitted import new_record
 from node.memory.ram import PAGE
@@ -30,19 +20,6 @@ from tests.support.native_x87 import Registers
 
 MEMORY = 2 << 20
 CODE, OPERAND = 0x18_0000, 0x18_1000  # where EIP and EDX point
-MODULES = (
-    x87_state, x87_load_store, x87_arithmetic, x87_compare, x87_transcendental, x87_stack, x87_control, x87_environment,
-)  # fmt: skip
-ROWS = [row for module in MODULES for row in module.ROWS]
-
-
-@cache
-def tables() -> encodings.Tables:
-    built = encodings.Tables()
-    for row in ROWS:
-        for encoding in encodings.encodings_of(row):
-            encodings._enter(built, encoding)
-    return built
 
 
 def _array(count: int, kind: type) -> npt.NDArray[Any]:
@@ -67,8 +44,8 @@ class World:
         self._point("code", _array(pages, np.uint8))
         self._point("decode_buffer", _array(16, np.uint8))
         self._point("low_map", np.arange(256, dtype=np.int64) << 12 | 3)
-        self._point("encodings", tables().packed)
-        self._point("handlers", np.arange(len(tables().handlers), dtype=np.int64))
+        self._point("encodings", decoder_table())
+        self._point("handlers", np.arange(len(handlers()), dtype=np.int64))
         m, c = self.m, self.c
         m.cpu_address = self.cpu_array.ctypes.data
         m.ram_bytes = MEMORY
@@ -98,7 +75,7 @@ class World:
         _, op = new_record(OP)
         length = decode(self.m, op, text.ctypes.data, 16, wide) & 0xFF
         assert length == len(code), (code.hex(), length)
-        handler = tables().handlers[int(op.handler)]
+        handler = handlers()[int(op.handler)]
         self.m.fault = self.m.leave = 0
         if handler is None:
             return 256 + 6

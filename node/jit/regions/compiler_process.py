@@ -14,7 +14,7 @@ import struct
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import NoReturn
@@ -38,7 +38,7 @@ def begin(asked: Connection) -> None:
         _serve(asked, compiler, begun_ns)
 
 
-def become(asked: Connection, texts: Sequence[str]) -> NoReturn:
+def become(asked: Connection, texts: Callable[[], Sequence[str]]) -> NoReturn:
     """In a fork of the asking process, of which nothing else shall stay alive here, nor be cleaned up."""
     try:
         _end_with_parent()
@@ -51,7 +51,8 @@ def become(asked: Connection, texts: Sequence[str]) -> NoReturn:
         os.closerange(3, asked.fileno())
         os.closerange(asked.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
         with suppress(EOFError, ConnectionError):
-            _serve(asked, RegionCompiler(texts), 0)
+            if asked.poll(IDLE_S):  # a guest may be done before anything of it is worth compiling
+                _serve(asked, RegionCompiler(texts()), 0)
     except BaseException:
         traceback.print_exc()
     finally:

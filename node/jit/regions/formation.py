@@ -11,7 +11,7 @@ from functools import cache
 from typing import Protocol
 
 from node.ia32.access import store_slow
-from node.ia32.encodings import Handler, relative_target, tables
+from node.ia32.handlers import Handler, handlers, relative_target
 from node.ia32.state import M32
 from node.jit.hot_fields import closure_of
 from node.jit.regions.shape import PAGE, Block, Instruction, Piece, Shape
@@ -152,7 +152,7 @@ class Former:
             if length and at + length in self._blocks:
                 break
             decoded = self._code.decode(content, offset + length) if offset + length < PAGE else None
-            handler = tables().handlers[decoded[0]] if decoded else None
+            handler = handlers()[decoded[0]] if decoded else None
             if decoded is None or handler is None or handler.ends == "always":
                 break
             fields = list(OPERANDS.unpack(decoded[1]))

@@ -3,8 +3,8 @@
 import ctypes
 from collections.abc import Callable, Iterator
 
-from node.ia32.encodings import tables
 from node.ia32.fetch import WIDE_KEY
+from node.ia32.handlers import handlers
 from node.ia32.processor import Processor, Reach
 from node.ia32.state import M32, MACHINE, MODE_USER, OP, OP_BYTES
 from node.ia32.tlb import FETCH_KERNEL, FETCH_USER, entry_of, page_of
@@ -25,7 +25,7 @@ class Decoder:
         """`encodings`: address of the processor model's decoding tables."""
         self._decode = decode
         self._record, machine = new_record(MACHINE)
-        self._numbers = (ctypes.c_int64 * len(tables().handlers))(*range(len(tables().handlers)))
+        self._numbers = (ctypes.c_int64 * len(handlers()))(*range(len(handlers())))
         machine.encodings = encodings
         machine.handlers = ctypes.addressof(self._numbers)
         self._machine = int(self._record.ctypes.data)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
@@ -16,6 +16,7 @@ from node.jit.regions.compiler_process import BETWEEN_TEXTS, attempt_of, used_ns
 from node.jit.regions.shape import Shape
 from node.jit.regions.translation import Attempt
 
+Texts = Callable[[], Sequence[str]]  # of `semantics_library.py`, made when first asked for
 COMMAND = (sys.executable, "-m", "node.jit.regions.compiler_process")  # given a connection's descriptor
 ROOT = Path(__file__).resolve().parents[3]  # where `node` lies
 PATIENCE_S = 60.0  # a region takes a tenth of a second
@@ -25,8 +26,7 @@ class CompilerOutside:
     """Any thread may ask; one is answered at a time. The process begins when it is asked, unless it has been forked; it
     ends when it has not been asked for a while, is replaced when it was lost, and never outlives this one."""
 
-    def __init__(self, texts: Sequence[str], patience_s: float = PATIENCE_S) -> None:
-        """`texts`: of `semantics_library.py`."""
+    def __init__(self, texts: Texts, patience_s: float = PATIENCE_S) -> None:
         self._texts, self.patience_s = texts, patience_s
         self._asking = threading.Lock()
         self._process: _Process | None = None
@@ -51,7 +51,7 @@ class CompilerOutside:
             try:
                 if process is None:
                     process = self._process = _Process(*_spawned())
-                    beginning_ns = process.begin(BETWEEN_TEXTS.join(self._texts).encode(), self.patience_s)
+                    beginning_ns = process.begin(BETWEEN_TEXTS.join(self._texts()).encode(), self.patience_s)
                 attempt = process.asked(catalogue.encoded((shape,)), self.patience_s)
                 return replace(attempt, beginning_ns=beginning_ns)
             except (EOFError, OSError):
@@ -110,7 +110,7 @@ def _spawned() -> tuple[int, Connection]:
     return child.pid, ours
 
 
-def _forked(texts: Sequence[str]) -> tuple[int, Connection]:
+def _forked(texts: Texts) -> tuple[int, Connection]:
     ours, its = Pipe()
     pid = os.fork()
     if pid == 0:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from node.ia32.encodings import Handler
+from node.ia32.handlers import Handler
 from node.ia32.state import CPU, CS, M32, MODE_FLAT, OP, OP_BYTES
 from node.ia32.tlb import FLAGS
 from node.jit.record_copies import NARROW_RANGE_TEXT

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from node.ia32.blocks import FALL_HANDLER
-from node.ia32.encodings import Handler, tables
+from node.ia32.handlers import Handler, handlers
 from node.ia32.operands import MEM, offset_of
 from node.ia32.semantics.control import loop
 from node.jit.hot_fields import FLEETING, closure_of, effects_of, inline_effects_of
@@ -80,8 +80,7 @@ def called_out(lowering: Lowering) -> list[str]:
 def make(lowering: Lowering, symbols: Mapping[int, str], first_helper: int, optimise: Any, target: Any) -> bytes:
     """The table that `copying.py` reads. `symbols`: the numba function of each handler's semantic, and of each run's;
     `first_helper`: the number of the first of `called_out` in the table of helpers."""
-    handlers = tables().handlers
-    chosen = {n: h for n, h in enumerate(handlers) if h is not None and n in symbols and has_stencil(h)}
+    chosen = {n: h for n, h in enumerate(handlers()) if h is not None and n in symbols and has_stencil(h)}
     source = Source(lowering, symbols, first_helper)
     module = source.module({(n, h): WAYS_OF[kind_of(h)] for n, h in chosen.items()}, called_out(lowering))
     # What is seldom asked of the flags is little where it is known which they are
@@ -104,7 +103,7 @@ def make(lowering: Lowering, symbols: Mapping[int, str], first_helper: int, opti
         for number, handler in chosen.items()
     } | {FALL_HANDLER: DIRECT}
     flags = {number: flags_left(module, number, handler) for number, handler in chosen.items()}
-    return table(len(handlers), kinds, flags, found)
+    return table(len(handlers()), kinds, flags, found)
 
 
 def _is_shorter(name: str, stencil: Stencil, found: Mapping[str, Stencil]) -> bool:

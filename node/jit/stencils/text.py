@@ -12,7 +12,7 @@ Xu and Kjolstad, "Copy-and-Patch Compilation", OOPSLA 2021, is where the method 
 
 from collections.abc import Mapping, Sequence, Set
 
-from node.ia32.encodings import Handler
+from node.ia32.handlers import Handler
 from node.ia32.operands import next_eip, push
 from node.ia32.state import CS, DS, ES, FS, GS, M32, MACHINE, NO_REG, OP, OP_BYTES, SS
 from node.jit.dispatch import GO_ON

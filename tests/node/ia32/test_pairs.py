@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from node.ia32 import pairs
-from node.ia32.encodings import rows, tables
+from node.ia32.encodings import rows
+from node.ia32.handlers import handlers
 from node.ia32.pairs import SECONDS, Joined
 from node.ia32.semantics.stack import push_reg
 from node.ia32.state import DS, EBX, ESP, OP, OP_BYTES, STATUS_FLAGS
@@ -82,12 +83,12 @@ def test_a_pair_is_executed_as_its_instructions_one_by_one(
         vectors.add(plain.vector)
     assert DB in vectors and vectors <= {DB, PAGE_FAULT}
     processor = worlds[1].processor
-    number = len(tables().handlers) + LISTED.index((first, second))
+    number = len(handlers()) + LISTED.index((first, second))
     address = ctypes.c_int64.from_address(processor.machine.handlers + 8 * number).value
     assert address in joined_handlers(worlds[1])
 
 
 def test_every_pair_begins_with_an_instruction_that_goes_on_behind_itself() -> None:
     for first, _ in pairs.pairs():
-        handler = tables().handlers[first]
+        handler = handlers()[first]
         assert handler is not None and handler.ends == ""

@@ -16,7 +16,8 @@ from node.ia32.decode import (
     REGISTER_ONLY,
     table_index,
 )
-from node.ia32.encodings import PREFIXES, tables
+from node.ia32.decoder_table import decoder_table
+from node.ia32.encodings import PREFIXES
 from node.ia32.models import MODELS
 from node.ia32.rows import Row
 from node.ia32.semantics.move import nop
@@ -41,7 +42,7 @@ NOTHING = Row("90", "", nop)
 def undefined_encodings(prefix: int) -> Iterator[tuple[int, int, int]]:
     """(opcode, modrm.reg, 0 for a register operand and 1 for memory); opcodes of the second map count from 256.
     `prefix`: an index into PREFIXES."""
-    packed = tables().packed
+    packed = decoder_table()
     for opcode in range(512):
         if opcode in PREFIX_BYTES or opcode - 256 in SYSTEM_CALLS:
             continue

@@ -1,7 +1,7 @@
 """What a function may touch of the fields that translated regions keep in registers, found in its source."""
 
 from node.ia32 import access, faults, flags
-from node.ia32.encodings import tables
+from node.ia32.handlers import handlers
 from node.ia32.segments import load_segment
 from node.ia32.semantics import alu, control, stack, strings
 from node.jit.hot_fields import ALL_HOT, CHANGEABLE, effects_of, inline_effects_of
@@ -42,6 +42,6 @@ def test_the_common_semantics_are_inlined() -> None:
 
 
 def test_effects_are_known_for_every_semantic() -> None:
-    for handler in tables().handlers:
+    for handler in handlers():
         if handler is not None:
             assert effects_of(handler.semantic).touched <= ALL_HOT

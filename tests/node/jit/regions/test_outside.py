@@ -7,16 +7,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from random import Random
 
 import psutil
 import pytest
 
+from node.domain.one_thread import ONE_THREAD
 from node.jit.native import NativeEngine, object_code, silent
 from node.jit.packed import texts_of
 from node.jit.regions.formation import Former, Limits
-from node.jit.regions.outside import CompilerOutside
+from node.jit.regions.outside import CompilerOutside, Texts
 from node.jit.regions.settings import Settings
 from node.jit.regions.shape import PAGE, Shape
 from node.jit.regions.translation import Attempt
@@ -28,16 +30,15 @@ pytestmark = pytest.mark.timeout(900)  # the first test may have to compile the 
 LINEAR, BACKING = 0x40_0000, 0x9000
 LOOP = bytes.fromhex("01d8 89c3 4a 75f9 c3")  # ADD EAX, EBX; MOV EBX, EAX; DEC EDX; JNZ; RET
 LONGEST_S = 30.0
-ONE_THREAD = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # as a node gives its domains
 
 
 @pytest.fixture(scope="module")
-def texts() -> list[str]:
-    return texts_of(object_code(cache_directory(), silent))
+def texts() -> Texts:
+    return cache(lambda: texts_of(object_code(cache_directory(), silent)))
 
 
 @pytest.fixture
-def compiler(texts: list[str]) -> Iterator[CompilerOutside]:
+def compiler(texts: Texts) -> Iterator[CompilerOutside]:
     yield CompilerOutside(texts)
     gc.collect()
 
@@ -60,7 +61,7 @@ def pid(compiler: CompilerOutside) -> int:
     return compiler.process_id
 
 
-def test_any_process_makes_the_same_code(compiler: CompilerOutside, texts: list[str]) -> None:
+def test_any_process_makes_the_same_code(compiler: CompilerOutside, texts: Texts) -> None:
     attempt = compiler.compile(loop())
     assert attempt.translation is not None and attempt.translation.code
     assert attempt.translation == CompilerOutside(texts).compile(loop()).translation
@@ -83,7 +84,7 @@ def test_the_time_of_a_compiler_that_was_lost_is_told(compiler: CompilerOutside)
     assert compiler.compile(impossible(loop())).elsewhere_ns > 0
 
 
-def test_a_compiler_that_does_not_answer_is_ended(texts: list[str]) -> None:
+def test_a_compiler_that_does_not_answer_is_ended(texts: Texts) -> None:
     compiler = CompilerOutside(texts)
     compiler.compile(loop())
     stopped = pid(compiler)
@@ -103,7 +104,7 @@ def test_one_that_has_gone_unasked_is_replaced_and_was_not_lost(compiler: Compil
     assert pid(compiler) != first
 
 
-def test_the_process_ends_with_its_asker(texts: list[str]) -> None:
+def test_the_process_ends_with_its_asker(texts: Texts) -> None:
     compiler = CompilerOutside(texts)
     compiler.compile(loop())
     process = psutil.Process(pid(compiler))
@@ -114,13 +115,14 @@ def test_the_process_ends_with_its_asker(texts: list[str]) -> None:
 
 FORKED = """
 import sys, threading
+from node.domain.one_thread import ONE_THREAD
 from node.jit.native import object_code, silent
 from node.jit.packed import texts_of
 from node.jit.regions.outside import CompilerOutside
 from tests.node.jit.regions.test_outside import impossible, loop
 from tests.support.engine import cache_directory
 
-compiler = CompilerOutside(texts_of(object_code(cache_directory(), silent)))
+compiler = CompilerOutside(lambda: texts_of(object_code(cache_directory(), silent)))
 if sys.argv[1] == "threads":
     threading.Thread(target=threading.Event().wait, daemon=True).start()
 compiler.fork()
@@ -135,7 +137,11 @@ print(forked, first.beginning_ns == 0, last.beginning_ns > 0)
 def test_a_process_with_one_thread_forks_its_first_compiler(threads: str, said: str) -> None:
     """In a millisecond; the one that comes after a loss is begun as usual."""
     child = subprocess.run(
-        [sys.executable, "-c", FORKED, threads], capture_output=True, text=True, timeout=300, env=ONE_THREAD
+        [sys.executable, "-c", FORKED, threads],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | ONE_THREAD,
     )
     assert (child.returncode, child.stdout.strip()) == (0, said), child.stderr
 
@@ -151,7 +157,7 @@ class _Unlucky(CompilerOutside):
 
 
 class _UnluckyEngine(NativeEngine):
-    def _compiler_of(self, texts: list[str]) -> CompilerOutside:
+    def _compiler_of(self, texts: Texts) -> CompilerOutside:
         return _Unlucky(texts)
 
 
