@@ -83,7 +83,7 @@ def test_only_the_rim_of_the_node_imports_the_storage_client() -> None:
     strangers = {
         u for u in users if not within(u, "storage") and not within(u, "node.agent") and not within(u, "controller")
     }
-    assert strangers <= {"node.foreground"}, strangers
+    assert strangers <= {"node.foreground.files"}, strangers
 
 
 def test_there_is_no_utils_anywhere() -> None:

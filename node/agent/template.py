@@ -20,6 +20,7 @@ from node.agent.domain_link import ForkedDomain
 from node.agent.errors import Internal, Unavailable
 from node.agent.template_control import Control
 from node.agent.words import Words
+from node.domain.one_thread import ONE_THREAD
 
 log = structlog.get_logger()
 
@@ -29,11 +30,6 @@ RESTART_FIRST_S = 0.1
 RESTART_MOST_S = 5.0
 HOPELESS = 3
 PROGRESS_STEP = 0.2
-ONE_THREAD = {
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-}  # numpy starts none at import
 
 
 class Template:

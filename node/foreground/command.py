@@ -1,14 +1,13 @@
-"""`limosa boot`: one machine in the foreground, without a cluster. `python -m node.foreground --help` explains it.
+"""The options of `limosa boot`, and what they lead to.
 
-This file is the rim: it reads options, files and the environment, and turns every mistake into one sentence and an exit
-status. Status: 0 the guest powered off, or was left · (v << 1) | 1 it wrote v to its exit port · 124 its time was up ·
+Exit status: 0 the guest powered off, or was left · (v << 1) | 1 it wrote v to its exit port · 124 its time was up ·
 1 it crashed, or could not be booted · 2 the command line makes no sense · 128 + n ended by signal n.
 """
 
+import gc
 import os
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,30 +17,21 @@ import typer
 from node.boot.entry import BootError
 from node.devices.ports import Listeners
 from node.domain import machinery, port_output, sizes, terminal
-from node.domain.boot_files import BiosFiles, BootFiles, LinuxFiles, MultibootFiles, kind_of
 from node.domain.foreground_run import ForegroundRun
 from node.domain.machinery import GuestMachine, Refused
 from node.domain.processors import CPUS, DEFAULT_CPU
-from node.domain.unpacked import kernel_bytes
-from node.guests.builtin import builtin_kernel
+from node.foreground.files import CannotBoot, files_of
 from protos.common_pb2 import VmSpec
-from storage.errors import StorageError
-from storage.local import LocalImage, open_local_image
 
 PROGRAM = "limosa boot"
 COMMAND_ERROR = 2
 FAILED = 1
 MEMORY_BYTES = 128 << 20
-FILE_BYTES_MAX = 1 << 30
 SWITCH_S = 0.0005  # how long the guest's thread, back from native code, may wait for another's Python
 TRANSLATOR, INTERPRETER = "node.domain.native:MACHINERY", "node.domain.native:INTERPRETER"
 STATE = platformdirs.user_state_path("limosa")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-
-class CannotBoot(Exception):
-    """A sentence for the user."""
 
 
 def _size(text: str) -> int:
@@ -157,7 +147,7 @@ def boot(
     Exit status: 0 powered off, or left · (v << 1) | 1 the guest wrote v to its exit port · 124 its time was up
                  1 it crashed or could not be booted · 2 wrong usage
     """
-    boots, least = _boots(
+    boots, least = files_of(
         kernel=kernel, initrd=initrd, append=append, modules=module or [], bios=bios, image=image, state=state
     )
     if memory is not None and memory < least:
@@ -169,6 +159,8 @@ def boot(
     with terminal.ProgressLine("compiling the interpreter, this once; it takes about a minute:") as progress:
         kind.load(state / "cache" / "native", progress)
     machine = kind.build(spec, boots, incoming=False, listeners=_listeners(debugcon or []))
+    gc.freeze()
+    gc.enable()  # __main__.py
     began = time.monotonic()
     ended = ForegroundRun(machine, kind).run(timeout_s=timeout)
     if ended.text:
@@ -188,91 +180,6 @@ def _listeners(debugcon: list[str]) -> Listeners:
         raise CannotBoot(f"{error.filename} cannot be written: {error.strerror}") from None
 
 
-def _boots(
-    *,
-    kernel: Path | None,
-    initrd: Path | None,
-    append: str | None,
-    modules: list[str],
-    bios: Path | None,
-    image: str | None,
-    state: Path,
-) -> tuple[BootFiles, int]:
-    """What to boot (exactly one of ROM, image and kernel), and how much memory that needs at least, if it says so."""
-    if sum(source is not None for source in (kernel, bios, image)) > 1:
-        raise typer.BadParameter("--kernel, --bios and --image exclude each other: a machine boots one thing")
-    if bios is not None:
-        if initrd or append or modules:
-            raise typer.BadParameter("--initrd, --append and --module belong to a kernel; --bios boots a ROM")
-        return BiosFiles(_read(bios, "the BIOS ROM")), 0
-    if image is not None:
-        return _from_image(state, image, initrd, append, modules)
-    content = builtin_kernel() if kernel is None else _read(kernel, "the kernel")
-    kind = "multiboot" if kernel is None else kind_of(content)
-    boots = _with_kernel(kind, content, initrd, append or "", [_module(text) for text in modules])
-    if kernel is not None and isinstance(boots, MultibootFiles):
-        boots = replace(boots, file_name=_printable(kernel.name))
-    return boots, 0
-
-
-def _from_image(
-    state: Path, name: str, initrd: Path | None, append: str | None, modules: list[str]
-) -> tuple[BootFiles, int]:
-    """An image of the local store; what the user appends goes behind the image's own command line."""
-    try:
-        local = open_local_image(state, name)
-    except StorageError as error:
-        raise CannotBoot(str(error)) from None
-    if local.kind == "bios":
-        return BiosFiles(_read(local.kernel, f"image {name}'s ROM")), local.memory_bytes_min
-    content = _kernel_of(local, state)
-    command_line = f"{local.command_line} {append or ''}".strip()
-    carried = [(module, "") for module in local.modules]
-    given = [_module(text) for text in modules]
-    boots = _with_kernel(local.kind, content, initrd or local.initrd, command_line, [*carried, *given])
-    return boots, local.memory_bytes_min
-
-
-def _kernel_of(image: LocalImage, state: Path) -> bytes:
-    if image.kind == "linux":
-        return kernel_bytes(image.kernel, state / "cache" / "kernels")
-    return _read(image.kernel, f"image {image.name}'s kernel")
-
-
-def _with_kernel(
-    kind: str, kernel: bytes, initrd: Path | None, command_line: str, modules: list[tuple[Path, str]]
-) -> BootFiles:
-    if kind == "linux":
-        if modules:
-            raise typer.BadParameter("--module is for Multiboot kernels; this one is Linux and takes an --initrd")
-        return LinuxFiles(kernel, _read(initrd, "the initrd") if initrd else None, command_line)
-    if initrd is not None:
-        raise typer.BadParameter("--initrd is for Linux; a Multiboot kernel takes a --module")
-    read = tuple((_read(file, "the module"), arguments) for file, arguments in modules)
-    return MultibootFiles(kernel, command_line, read)
-
-
-def _printable(name: str) -> str:
-    """Of a file, whose name may be no text."""
-    return name.encode(errors="replace").decode()
-
-
-def _module(text: str) -> tuple[Path, str]:
-    file, _, arguments = text.partition(",")
-    return Path(file), arguments
-
-
-def _read(file: Path, what: str) -> bytes:
-    try:
-        with file.open("rb") as content:
-            read = content.read(FILE_BYTES_MAX + 1)
-    except OSError as error:
-        raise CannotBoot(f"{what} {file} cannot be read: {error.strerror}") from None
-    if len(read) > FILE_BYTES_MAX:
-        raise CannotBoot(f"{what} {file} is larger than {FILE_BYTES_MAX >> 20} MiB")
-    return read
-
-
 def _print_stats(machine: GuestMachine, seconds: float) -> None:
     figures = {"seconds": f"{seconds:.3f}", "instructions": machine.instructions}
     figures["instructions_per_s"] = round(machine.instructions / seconds) if seconds else 0
@@ -287,7 +194,3 @@ def main() -> None:
     except (CannotBoot, Refused, BootError) as error:
         terminal.say(str(error))
         sys.exit(FAILED)
-
-
-if __name__ == "__main__":
-    main()
