@@ -45,13 +45,13 @@ class Campaign:
         return row
 
     def measure_debian(self, scratch: Path) -> list[Row]:
-        """A row for the way to the shell and for each errand there."""
+        """A row for the way to the shell and for each errand there; the machines take turns at every errand."""
         guest = debian.guest_of(debian_image(scratch / "image"), scratch)
         rows = {name: self._row(name, DEBIAN) for name in debian.ROWS}
         for _ in range(self.repetitions):
-            for machine in self.machines:
-                for name, run in debian.run_debian(machine, guest, self.core).items():
-                    rows[name].runs[machine.name].append(run)
+            for machine, runs in debian.run_debian(self.machines, guest, self.core).items():
+                for name, run in runs.items():
+                    rows[name].runs[machine].append(run)
         return list(rows.values())
 
     def _row(self, name: str, kind: str) -> Row:
