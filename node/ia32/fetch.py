@@ -17,6 +17,7 @@ from node.ia32.blocks import (
     REGION_KEY,
     SCRATCH_OPS,
     block_numbered,
+    dead_handler,
     handler_numbered,
     lookup,
     op_at,
@@ -28,7 +29,7 @@ from node.ia32.joining import join
 from node.ia32.spanning import UNKNOWN, decode_alone, recall
 from node.ia32.state import ATTR_D, CS, M32, MODE_CODE, OP_BYTES, Cpu, Machine, Op
 from node.ia32.tlb import entry_of, protect_backing
-from node.jitted import inlined, jitted, peek8, poke64
+from node.jitted import inlined, jitted, peek8, peek64, poke64
 
 WIDE_KEY, LIMITED_KEY = 1 << 40, 1 << 41
 
@@ -74,21 +75,40 @@ def is_lasting(m: Machine, address: int) -> bool:
 @jitted
 def find_jump(c: Cpu, m: Machine) -> int:
     """The same, and remember it: native code looks into `m.jumps` first. An entry is (linear address, Machine.mode, the
-    page's TLB entry, address of the Op) and holds as long as these are the same and the Op is not dead."""
+    page's TLB entry, address of the Op) and holds as long as these are the same and the Op is not dead. What is in its
+    place moves to the one beside it, on the same line of the host's cache, and back when it is asked for here."""
+    linear = (c.base[CS] + c.eip) & M32
+    slot = jump_slot(linear)
+    first, second = m.jumps + slot, m.jumps + (slot ^ JUMP_BYTES)
+    if _is_known(m, second, linear):
+        for at in range(0, JUMP_BYTES, 8):
+            one, other = peek64(first + at), peek64(second + at)
+            poke64(first + at, other)
+            poke64(second + at, one)
+        return peek64(first + 24)
     address = find(c, m)
     if is_lasting(m, address) and m.mode & MODE_CODE:
-        linear = (c.base[CS] + c.eip) & M32
-        at = m.jumps + jump_slot(linear)
-        poke64(at, linear)
-        poke64(at + 8, m.mode)
-        poke64(at + 16, entry_of(m, linear))
-        poke64(at + 24, address)
+        for at in range(0, JUMP_BYTES, 8):
+            poke64(second + at, peek64(first + at))
+        poke64(first, linear)
+        poke64(first + 8, m.mode)
+        poke64(first + 16, entry_of(m, linear))
+        poke64(first + 24, address)
     return address
 
 
 @inlined
 def jump_slot(linear: int) -> int:
     return ((linear ^ (linear >> 12)) & (JUMPS - 1)) * JUMP_BYTES
+
+
+@inlined
+def _is_known(m: Machine, at: int, linear: int) -> bool:
+    """Whether the entry at `at` tells where `linear` leads."""
+    if peek64(at) != linear or peek64(at + 8) != m.mode or peek64(at + 16) != entry_of(m, linear):
+        return False
+    address = peek64(at + 24)
+    return address != 0 and op_at(address).handler != dead_handler(m)
 
 
 @jitted

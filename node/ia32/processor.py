@@ -99,6 +99,16 @@ class _BoundPlain:
         return {}
 
 
+LINE = 64  # bytes of the host's cache
+
+
+def _on_lines(size: int) -> "np.ndarray[Any, np.dtype[np.uint8]]":
+    """`size` bytes, the first at the beginning of a line."""
+    room = np.zeros(size + LINE, np.uint8)
+    before = -room.ctypes.data % LINE
+    return room[before : before + size]
+
+
 Reach = tuple[str, int, int]  # name, address in this process, bytes
 LOW_PAGES = 256
 HOLE = range(0xA0, 0x100)  # pages of the legacy hole: not RAM unless mapped so
@@ -132,7 +142,7 @@ class Processor:
             "cpu_copy": np.zeros(1, CPU),
             "encodings": decoder_table(self.model.features),
             **self._handlers(engine),
-            "jumps": np.zeros(JUMPS * JUMP_BYTES, np.uint8),
+            "jumps": _on_lines(JUMPS * JUMP_BYTES),
             "notes": np.zeros(NOTES_CAPACITY * NOTE_BYTES, np.uint8),
             "port_answers": np.zeros(PORTS, np.uint16),
             "sink": np.zeros(SINK_BYTES, np.uint8),
