@@ -49,9 +49,8 @@ class Campaign:
         guest = debian.guest_of(debian_image(scratch / "image"), scratch)
         rows = {name: self._row(name, DEBIAN) for name in debian.ROWS}
         for _ in range(self.repetitions):
-            for machine, runs in debian.run_debian(self.machines, guest, self.core).items():
-                for name, run in runs.items():
-                    rows[name].runs[machine].append(run)
+            for name, machine, run in debian.run_debian(self.machines, guest, self.core):
+                rows[name].runs[machine].append(run)
         return list(rows.values())
 
     def _row(self, name: str, kind: str) -> Row:
