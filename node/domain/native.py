@@ -18,6 +18,7 @@ from node.domain.machinery import GuestMachine, GuestStopped, GuestThread, Progr
 from node.domain.processors import DEFAULT_CPU
 from node.guests.builtin import builtin_kernel
 from node.jit import native
+from node.jit.object_cache import CompileFailed
 from node.jit.regions.settings import Settings
 from node.migration import digest, snapshot
 from node.vmm.machine import Machine, MachineConfig, MachineError
@@ -53,7 +54,7 @@ class NativeMachinery:
     def _loaded(self, cache: Path, progress: Progress, precompiled: Path | None) -> native.NativeEngine:
         try:
             self._engine = native.load(cache, progress, precompiled=precompiled)
-        except native.CompileFailed as error:
+        except CompileFailed as error:
             raise Refused("internal", str(error)) from error
         return self._engine
 

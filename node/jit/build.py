@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from node.jit.former_versions import remove_unused
-from node.jit.native import object_path, store, verified
+from node.jit.object_cache import object_path, store, verified
 from node.jit.target import CHECKED, LEVELS, host_level
 
 

@@ -17,7 +17,8 @@ from node.ia32.joining import NUMBER_BYTES
 from node.ia32.pairs import pairs
 from node.ia32.processor import BoundEngine, Processor, Reach
 from node.jit.checks import BAD_INDEX, CAPACITY, CHECK, RANGES, REPORT, USED, Checked
-from node.jit.native import NativeEngine, Progress, object_code, silent
+from node.jit.native import NativeEngine
+from node.jit.object_cache import Progress, object_code, silent
 from node.jit.regions.compiler import RegionCompiler
 from node.jit.regions.outside import Texts
 from node.jit.regions.shape import Shape

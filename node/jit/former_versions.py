@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 UNUSED_S = 30 * 86_400.0
-_KEY = re.compile("[0-9a-f]{32}")  # native.cache_key and region_cache_key
+_KEY = re.compile("[0-9a-f]{32}")  # object_cache.py
 
 
 def remove_unused(cache: Path, now: float) -> list[str]:

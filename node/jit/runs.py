@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from node.ia32.handlers import Handler, handlers
-from node.ia32.semantics.stack_runs import MOST, RUNS
-from node.ia32.state import ESP, OP
+from node.ia32.semantics.stack_runs import MOST, RUNS, may_run
+from node.ia32.state import OP
 from node.jit.regions.shape import Instruction
 
 _OPERANDS_AT = OP.fields["disp"][1]  # type: ignore[index]
@@ -63,7 +63,7 @@ def _length(instructions: Sequence[Instruction]) -> int:
     first = instructions[0].handler
     if _run_of(first, MOST) is None:
         return 1
-    fit = [each.handler == first and each.operands[_A] != ESP for each in instructions]
+    fit = [each.handler == first and may_run(each.operands[_A]) for each in instructions]
     return max(1, (*fit, False).index(False))
 
 

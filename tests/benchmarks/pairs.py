@@ -20,7 +20,7 @@ from node.ia32.blocks import BLOCK_BYTES, ENTRY_HANDLER, FALL_HANDLER, REGION_KE
 from node.ia32.handlers import handlers
 from node.ia32.joining import number_of
 from node.ia32.state import M32, OP_BYTES
-from node.jit.native import silent
+from node.jit.object_cache import silent
 from node.vmm.machine import Machine
 from protos.common_pb2 import VmSpec
 from tests.benchmarks.cpu.debian import ERRAND_S, ERRANDS, MEMORY_MIB

@@ -15,6 +15,12 @@ MOST = 4
 
 
 @inlined
+def may_run(register: int) -> bool:
+    """Whether a PUSH or POP of it may be one of a run: ESP is what the others change."""
+    return register != ESP
+
+
+@inlined
 def push_regs(c: Cpu, m: Machine, e: Op, count: int) -> None:
     lowest = (c.gpr[ESP] - 4 * count) & M32
     place = place_of(lowest)

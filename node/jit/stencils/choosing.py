@@ -6,8 +6,8 @@ The table is read in the layout that `table.py` gives it.
 
 from node.ia32.blocks import ENTRY_HANDLER, FALL_HANDLER, handler_numbered, op_at
 from node.ia32.joining import number_of
-from node.ia32.semantics.stack_runs import MOST
-from node.ia32.state import EBX, ESP, FS, GS, NO_REG, OP_BYTES, SS, Machine, Op
+from node.ia32.semantics.stack_runs import MOST, may_run
+from node.ia32.state import EBX, FS, GS, NO_REG, OP_BYTES, SS, Machine, Op
 from node.jit.stencils import kinds
 from node.jit.stencils.kinds import A_IS_BYTE, B_IS_BYTE, DIRECT, KEPT, LOW, MEMORY, NOTHING, UNKNOWN, WAYS, Way
 from node.jitted import inlined, jitted, peek64, poke64
@@ -111,7 +111,7 @@ def _run_of(m: Machine, at: int, number: int) -> int:
     length = 0
     while length < MOST:
         e = op_at(at + length * OP_BYTES)
-        if number_of(e) != number or int(e.a) == ESP:
+        if number_of(e) != number or not may_run(int(e.a)):
             break
         length += 1
     return max(length, 1)

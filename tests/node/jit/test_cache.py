@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from node.jit import native
+from node.jit import object_cache
 from node.jit.former_versions import UNUSED_S, remove_unused
-from node.jit.native import CompileFailed, object_code, object_path, silent, store, verified
+from node.jit.object_cache import CompileFailed, object_code, object_path, silent, store, verified
 
 OBJECT = b"\x7fELF, or so" * 1000
 STORES = f"""
 import sys
 from pathlib import Path
-from node.jit.native import object_path, store
+from node.jit.object_cache import object_path, store
 print("0.500 half done", flush=True)
 store(object_path(Path(sys.argv[1])), {OBJECT!r})
 """
@@ -68,7 +68,7 @@ def test_a_failing_build_is_an_error_that_says_so(cache: Path) -> None:
     assert not object_path(cache).exists()
 
 
-@pytest.mark.parametrize("at", [0, native.DIGEST_BYTES - 1, native.DIGEST_BYTES, 5000, -1])
+@pytest.mark.parametrize("at", [0, object_cache.DIGEST_BYTES - 1, object_cache.DIGEST_BYTES, 5000, -1])
 def test_a_corrupt_object_is_not_used(cache: Path, at: int) -> None:
     store(object_path(cache), OBJECT)
     damaged = bytearray(object_path(cache).read_bytes())
@@ -77,7 +77,7 @@ def test_a_corrupt_object_is_not_used(cache: Path, at: int) -> None:
     assert verified(object_path(cache)) is None
 
 
-@pytest.mark.parametrize("length", [0, 1, native.DIGEST_BYTES, 4096, native.DIGEST_BYTES + len(OBJECT) - 1])
+@pytest.mark.parametrize("length", [0, 1, object_cache.DIGEST_BYTES, 4096, object_cache.DIGEST_BYTES + len(OBJECT) - 1])
 def test_a_truncated_object_is_not_used(cache: Path, length: int) -> None:
     store(object_path(cache), OBJECT)
     object_path(cache).write_bytes(object_path(cache).read_bytes()[:length])
@@ -134,18 +134,18 @@ def test_a_cache_that_cannot_be_written_costs_only_the_build(tmp_path: Path) -> 
 def test_the_key_follows_every_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = tmp_path / "node"
     for part in ("ia32", "jit"):
-        shutil.copytree(native.NODE / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(native.NODE / "jitted.py", copy)
-    key = native.cache_key("x86-64-v2")
-    assert native.cache_key("x86-64-v3") != key
-    monkeypatch.setattr(native, "NODE", copy)
-    assert native.cache_key("x86-64-v2") == key, "the key depends on where the sources lie"
+        shutil.copytree(object_cache.NODE / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(object_cache.NODE / "jitted.py", copy)
+    key = object_cache.cache_key("x86-64-v2")
+    assert object_cache.cache_key("x86-64-v3") != key
+    monkeypatch.setattr(object_cache, "NODE", copy)
+    assert object_cache.cache_key("x86-64-v2") == key, "the key depends on where the sources lie"
     sources = ["jitted.py", "ia32/flags.py", "ia32/semantics/alu.py", "jit/dispatch.py"]
     keys = {key}
     for source in sources:
         with (copy / source).open("a") as file:
             file.write("# one more line\n")
-        keys.add(native.cache_key("x86-64-v2"))
+        keys.add(object_cache.cache_key("x86-64-v2"))
     (copy / "ia32" / "new.py").write_text("")
-    keys.add(native.cache_key("x86-64-v2"))
+    keys.add(object_cache.cache_key("x86-64-v2"))
     assert len(keys) == len(sources) + 2

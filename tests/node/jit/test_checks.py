@@ -60,7 +60,7 @@ def test_every_primitive_that_makes_a_pointer_of_a_number_says_what_it_touches()
 
 @pytest.mark.timeout(900)  # the first test may have to compile
 def test_the_ordinary_interpreter_has_no_checks() -> None:
-    from node.jit.native import object_code, silent
+    from node.jit.object_cache import object_code, silent
 
     packed = object_code(cache_directory(), silent)
     for part in (object_of(packed), stencils_of(packed), "\n".join(texts_of(packed)).encode()):

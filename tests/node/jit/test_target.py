@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from node.jit import native
-from node.jit.native import load, object_path, store
+from node.jit import native, object_cache
+from node.jit.native import load
+from node.jit.object_cache import object_path, store
 from node.jit.target import LEVELS, level_of, target_machine
 
 NAMES = list(LEVELS)  # the highest first
@@ -52,7 +53,7 @@ def test_an_image_for_a_higher_level_is_not_used_and_the_log_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(native, "NativeEngine", lambda code, _cache: code)
-    monkeypatch.setattr(native, "host_level", lambda: NAMES[-1])
+    monkeypatch.setattr(object_cache, "host_level", lambda: NAMES[-1])
     for level in NAMES[:-1]:
         store(object_path(tmp_path / "image", level), b"would end in an illegal instruction")
     store(object_path(tmp_path / "cache"), b"compiled here")

@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from node.domain.one_thread import ONE_THREAD
-from node.jit.native import NativeEngine, object_code, silent
+from node.jit.native import NativeEngine
+from node.jit.object_cache import object_code, silent
 from node.jit.packed import texts_of
 from node.jit.regions.formation import Former, Limits
 from node.jit.regions.outside import CompilerOutside, Texts
@@ -116,7 +117,7 @@ def test_the_process_ends_with_its_asker(texts: Texts) -> None:
 FORKED = """
 import sys, threading
 from node.domain.one_thread import ONE_THREAD
-from node.jit.native import object_code, silent
+from node.jit.object_cache import object_code, silent
 from node.jit.packed import texts_of
 from node.jit.regions.outside import CompilerOutside
 from tests.node.jit.regions.test_outside import impossible, loop

@@ -3,7 +3,7 @@
 import pytest
 
 from node.jit.hot_fields import effects_of
-from node.jit.native import object_code, silent
+from node.jit.object_cache import object_code, silent
 from node.jit.packed import texts_of
 from node.jit.regions.text import reads_eip
 from node.jit.runs import handlers_and_runs
