@@ -14,7 +14,7 @@ demo: $(STAMP)  ## two nodes, one guest that writes its memory, a migration ther
 	$(BIN)/limosa demo
 
 test: check  ## everything: check, the oracle without numba, the slow tests, and those that start real processes
-	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -n auto -m "not slow and not system" tests/node/ia32
+	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -n auto -m "not slow and not system" -k "plain or unicorn" tests/node/ia32
 	$(BIN)/pytest -n auto -m "slow and not system and not checked" --timeout 900
 	$(BIN)/pytest -n 2 --dist loadfile -m "system and not compose and not alone" --timeout 900
 	$(BIN)/pytest -m "system and alone" --timeout 900
