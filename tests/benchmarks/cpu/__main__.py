@@ -70,7 +70,7 @@ def measure_all(campaign: Campaign, options: argparse.Namespace, scratch: Path) 
     stock: list[Row] = []
     if DEBIAN in options.programs:
         try:
-            stock = campaign.measure_debian(scratch)
+            stock = campaign.measure_debian(scratch, tell)
         except pytest.skip.Exception as absent:
             tell(f"{DEBIAN}: not measured ({absent})")
         for row in stock:

@@ -4,6 +4,7 @@ alike.
 A wrong result is an error, not a figure.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,11 +45,12 @@ class Campaign:
                     row.runs[machine.name].append(_checked(run, expected, f"{program.name} on {machine.name}"))
         return row
 
-    def measure_debian(self, scratch: Path) -> list[Row]:
+    def measure_debian(self, scratch: Path, tell: Callable[[str], None]) -> list[Row]:
         """A row for the way to the shell and for each errand there; the machines take turns at every errand."""
         guest = debian.guest_of(debian_image(scratch / "image"), scratch)
         rows = {name: self._row(name, DEBIAN) for name in debian.ROWS}
-        for _ in range(self.repetitions):
+        for repetition in range(self.repetitions):
+            tell(f"{DEBIAN}: boot and errands, {repetition + 1} of {self.repetitions}")
             for name, machine, run in debian.run_debian(self.machines, guest, self.core):
                 rows[name].runs[machine].append(run)
         return list(rows.values())
