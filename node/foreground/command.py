@@ -24,7 +24,6 @@ from node.foreground.files import CannotBoot, files_of
 from protos.common_pb2 import VmSpec
 
 PROGRAM = "limosa boot"
-COMMAND_ERROR = 2
 FAILED = 1
 MEMORY_BYTES = 128 << 20
 SWITCH_S = 0.0005  # how long the guest's thread, back from native code, may wait for another's Python

@@ -48,13 +48,13 @@ class _Table:
             opcode = x.encoding.opcode
             if with_modrm:  # the decoder looks at modrm.reg 0 to learn that there is a modrm byte at all
                 self.entries[_places(opcode, range(8), (0, 1)), _FLAGS] |= decode.HAS_MODRM
-            places = self._places(x.encoding)
+            places = self._places_of(x.encoding)
             for form, number in x.handlers.items():
                 self._numbers[places, 1 if form == MEM and with_modrm else 0] = number
             self.entries[places, _IMMEDIATE] = immediate
             self.entries[places, _FLAGS] |= flags
 
-    def _places(self, x: Encoding) -> slice:
+    def _places_of(self, x: Encoding) -> slice:
         """Of the encoding's entries; those that lead there are filled in on the way."""
         if x.prefix is not None:
             group = self._prefix_groups.setdefault(x.opcode, len(self._prefix_groups))
