@@ -21,9 +21,9 @@ class Settings:
     forced: bool = False
     stretch: int = 1 << 20  # instructions between looks at what is finished
     waiting: int = 1 << 14  # requests at most
-    share: float = 0.33  # of the guest's own CPU time, what translating may take
+    share: float = 0.3  # of the guest's own CPU time, what translating may take
     idle_share: float = 0.5  # of the time that neither guest nor translating has used: a guest at rest warms up
-    head_start_ns: int = 200_000_000  # that it may take before
+    head_start_ns: int = 100_000_000  # that it may take before
     saved_ns: int = 10_000_000_000  # of its shares, what it may have left to take later
     code_bytes: int = 64 << 20
     copies_bytes: int = 64 << 20
