@@ -36,7 +36,7 @@ check: $(STAMP)  ## format, lint, types and the fast tests
 bench: $(STAMP)  ## the figures of README.md, measured here and now (a quarter of an hour; downloads Debian's kernels)
 	$(BIN)/python -m tests.benchmarks.figures
 
-bench-cpu: $(STAMP)  ## the CPU beside QEMU's: guest programs and stock Debian, in turn (half an hour; OPTIONS='--help' tells more)
+bench-cpu: $(STAMP)  ## the CPU beside QEMU's: guest programs and stock Debian, in turn (an hour; OPTIONS='--help' tells more)
 	$(BIN)/python -m tests.support.engine | tail -n 1
 	$(BIN)/python -m tests.benchmarks.cpu $(OPTIONS)
 
