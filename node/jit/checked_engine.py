@@ -20,7 +20,7 @@ from node.jit.checks import BAD_INDEX, CAPACITY, CHECK, RANGES, REPORT, USED, Ch
 from node.jit.native import NativeEngine
 from node.jit.object_cache import Progress, object_code, silent
 from node.jit.regions.compiler import RegionCompiler
-from node.jit.regions.outside import Texts
+from node.jit.regions.compiler_process import Texts
 from node.jit.regions.shape import Shape
 from node.jit.regions.text import RegionText
 from node.jit.regions.translation import Attempt, Translation

@@ -12,7 +12,8 @@ from node.ia32.processor import BoundEngine, Processor
 from node.ia32.state import EXIT_NONE
 from node.jit.object_cache import Progress, object_code, precompiled_code, region_cache_key, silent
 from node.jit.packed import object_of, stencils_of, texts_of
-from node.jit.regions.outside import CompilerOutside, Texts
+from node.jit.regions.compiler_process import Texts
+from node.jit.regions.outside import CompilerOutside
 from node.jit.regions.settings import Settings
 from node.jit.regions.store import DiskStore
 from node.jit.regions.translator import Compiler, Natives, Store, Translator

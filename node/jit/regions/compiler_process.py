@@ -23,6 +23,8 @@ from node.jit.regions import catalogue, translation
 from node.jit.regions.compiler import RegionCompiler
 from node.jit.regions.translation import Attempt
 
+Texts = Callable[[], Sequence[str]]  # of `semantics_library.py`, made when first asked for
+
 _USED = struct.Struct("<q")  # nanoseconds
 PR_SET_PDEATHSIG = 1
 BETWEEN_TEXTS = "\0"
@@ -38,7 +40,7 @@ def begin(asked: Connection) -> None:
         _serve(asked, compiler, begun_ns)
 
 
-def become(asked: Connection, texts: Callable[[], Sequence[str]]) -> NoReturn:
+def become(asked: Connection, texts: Texts) -> NoReturn:
     """In a fork of the asking process, of which nothing else shall stay alive here, nor be cleaned up."""
     try:
         _end_with_parent()

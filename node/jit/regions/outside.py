@@ -6,17 +6,15 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 
 from node.jit.regions import catalogue, compiler_process
-from node.jit.regions.compiler_process import BETWEEN_TEXTS, attempt_of, used_ns_of
+from node.jit.regions.compiler_process import BETWEEN_TEXTS, Texts, attempt_of, used_ns_of
 from node.jit.regions.shape import Shape
 from node.jit.regions.translation import Attempt
 
-Texts = Callable[[], Sequence[str]]  # of `semantics_library.py`, made when first asked for
 COMMAND = (sys.executable, "-m", "node.jit.regions.compiler_process")  # given a connection's descriptor
 ROOT = Path(__file__).resolve().parents[3]  # where `node` lies
 PATIENCE_S = 60.0  # a region takes a tenth of a second

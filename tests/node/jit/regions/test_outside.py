@@ -18,8 +18,9 @@ from node.domain.one_thread import ONE_THREAD
 from node.jit.native import NativeEngine
 from node.jit.object_cache import object_code, silent
 from node.jit.packed import texts_of
+from node.jit.regions.compiler_process import Texts
 from node.jit.regions.formation import Former, Limits
-from node.jit.regions.outside import CompilerOutside, Texts
+from node.jit.regions.outside import CompilerOutside
 from node.jit.regions.settings import Settings
 from node.jit.regions.shape import PAGE, Shape
 from node.jit.regions.translation import Attempt
