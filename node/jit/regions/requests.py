@@ -35,6 +35,7 @@ class Requests:
         self._warm: deque[Request] = deque()
         self._hot: dict[int, Request] = {}
         self._hottest: list[int] = []  # keys, as far as they are sorted
+        self._needed_ns = 0  # by what is taken next, as far as that is known
         self._guest_ns = 0  # CPU time of the guest's thread
         self._forgone_ns = 0  # of translating's shares
 
@@ -74,22 +75,33 @@ class Requests:
                 return self._warm.popleft()
         return self._take_hottest()
 
+    def affords(self, cost_ns: int) -> bool:
+        return self._left_ns() >= cost_ns
+
+    def put_back(self, request: Request, cost_ns: int) -> None:
+        """It is the next to be translated, as soon as its cost can be afforded."""
+        with self._wanted:
+            self._hot[request.key] = request
+        self._hottest.append(request.key)
+        self._needed_ns = cost_ns
+
     def _take_hottest(self) -> Request:
         """Without the lock: thousands may wait, and the guest's thread must not. Only this thread takes any out."""
         if not self._hottest:
             heats = sorted((self._heat(key), key) for key in list(self._hot))
             self._hottest = [key for _, key in heats[-AT_ONCE:]]
+        self._needed_ns = 0
         return self._hot.pop(self._hottest.pop())
 
     def _is_possible(self) -> bool:
-        return bool(self._warm) or (bool(self._hot) and not self._is_spent())
+        return bool(self._warm) or (bool(self._hot) and self.affords(self._needed_ns))
 
-    def _is_spent(self) -> bool:
-        """Whether translating has had its share of time for now: of the guest's, and of what neither has used. What it
-        has not wanted for long is forgone, or a guest that rested for an hour would have a slow one afterwards."""
+    def _left_ns(self) -> int:
+        """What translating may take for now: of the guest's time, and of what neither has used. What it has not wanted
+        for long is forgone, or a guest that rested for an hour would have a slow one afterwards."""
         used = self._figures.translating_ns
         idle = max(0, self._monotonic_ns() - self._begun_ns - self._guest_ns - used)
         shares = int(self._settings.share * self._guest_ns + self._settings.idle_share * idle)
         earned = self._settings.head_start_ns + shares
         self._forgone_ns = max(self._forgone_ns, earned - used - self._settings.saved_ns)
-        return used > earned - self._forgone_ns
+        return earned - self._forgone_ns - used

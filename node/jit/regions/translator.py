@@ -21,6 +21,7 @@ from node.ia32.fetch import LIMITED_KEY, WIDE_KEY
 from node.ia32.processor import Processor, Reach
 from node.ia32.state import MODE_WATCHED, OP
 from node.jit.regions.catalogue import HEAD_BYTES, Catalogue, Files, head_of
+from node.jit.regions.expense import Expense
 from node.jit.regions.formation import Former, pages_of
 from node.jit.regions.guest_code import Decoder, EverythingIsWarm, GuestCode
 from node.jit.regions.installation import Finished, Installation
@@ -74,6 +75,7 @@ class Translator:
         self._catalogue = Catalogue(store)
         self._known: dict[str, Translation] = {}
         self._refused: set[str] = set()
+        self._expense = Expense()
         self._requests = Requests(
             settings, self.figures, lambda key: natives.heat(processor.machine_address, key), time.monotonic_ns
         )
@@ -191,7 +193,7 @@ class Translator:
             return
         shape, pages = formed
         name = shape.key()
-        translation = self._existing(name) or self._compiled(name, shape)
+        translation = self._existing(name) or self._made(request, name, shape)
         if translation is None:
             return
         if not self._settings.forced:
@@ -223,10 +225,19 @@ class Translator:
             self._known[name] = known
         return known
 
-    def _compiled(self, name: str, shape: Shape) -> Translation | None:
+    def _made(self, request: Request, name: str, shape: Shape) -> Translation | None:
+        """None: it cannot be compiled, or not yet."""
         if name in self._refused:
             return None
+        cost_ns = self._expense.expected_ns(shape.instructions)
+        if not self._settings.forced and not self._requests.affords(cost_ns):
+            self._requests.put_back(request, cost_ns)  # and formed again, since its code may be another by then
+            return None
+        return self._compiled(name, shape)
+
+    def _compiled(self, name: str, shape: Shape) -> Translation | None:
         attempt = self._compiler.compile(shape)
+        self._expense.was(shape.instructions, attempt.elsewhere_ns)
         self.figures.translating_ns += attempt.elsewhere_ns
         self.figures.beginning_ns += attempt.beginning_ns
         self.figures.lost += attempt.lost

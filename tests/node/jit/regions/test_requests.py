@@ -89,6 +89,27 @@ def test_a_long_rest_does_not_earn_more_than_may_be_saved() -> None:
     assert comes_after(requests, the_guest_runs_on)
 
 
+def test_what_costs_more_than_there_is_comes_next_once_it_can_be_paid_for() -> None:
+    world = World(heat={1: 10, 2: 20})
+    requests = world.requests()
+    requests.add([request(1, hot=True), request(2, hot=True)])
+    dear = requests.wait()
+    assert dear.key == 2 and requests.affords(100) and not requests.affords(101)
+    world.heat[1] = 30  # a hotter one does not take what is saved for it
+    requests.put_back(dear, 150)
+    assert comes_after(requests, lambda: requests.guest_at(100))
+    assert taken(requests, 1) == [1]
+
+
+def test_looking_for_what_exists_is_not_put_off_by_what_is_saved_for() -> None:
+    world = World(heat={1: 1})
+    requests = world.requests()
+    requests.add([request(1, hot=True)])
+    requests.put_back(requests.wait(), 1 << 40)
+    requests.add([request(2, hot=False)])
+    assert taken(requests, 1) == [2]
+
+
 def test_looking_for_what_exists_is_never_put_off() -> None:
     world = World()
     requests = world.requests()
