@@ -21,6 +21,7 @@ from typing import NoReturn
 
 from node.jit.regions import catalogue, translation
 from node.jit.regions.compiler import RegionCompiler
+from node.jit.regions.giving_way import giving_way
 from node.jit.regions.translation import Attempt
 
 Texts = Callable[[], Sequence[str]]  # of `semantics_library.py`, made when first asked for
@@ -34,7 +35,9 @@ IDLE_S = 30.0  # then it makes room: sixty megabytes
 def begin(asked: Connection) -> None:
     _end_with_parent()
     with suppress(EOFError, ConnectionError):  # nobody asks any more
-        compiler = RegionCompiler(asked.recv_bytes().decode().split(BETWEEN_TEXTS))
+        library = asked.recv_bytes().decode().split(BETWEEN_TEXTS)
+        with giving_way():
+            compiler = RegionCompiler(library)
         begun_ns = time.process_time_ns()
         asked.send_bytes(_USED.pack(begun_ns))
         _serve(asked, compiler, begun_ns)
@@ -44,7 +47,7 @@ def become(asked: Connection, texts: Texts) -> NoReturn:
     """In a fork of the asking process, of which nothing else shall stay alive here, nor be cleaned up."""
     try:
         _end_with_parent()
-        os.setsid()
+        os.setpgid(0, 0)  # not a session, which Linux gives as much of a core as the whole of the guest's (autogroup)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         nothing = os.open(os.devnull, os.O_RDWR)
@@ -54,7 +57,9 @@ def become(asked: Connection, texts: Texts) -> NoReturn:
         os.closerange(asked.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
         with suppress(EOFError, ConnectionError):
             if asked.poll(IDLE_S):  # a guest may be done before anything of it is worth compiling
-                _serve(asked, RegionCompiler(texts()), 0)
+                with giving_way():
+                    compiler = RegionCompiler(texts())
+                _serve(asked, compiler, 0)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -76,8 +81,9 @@ def _serve(asked: Connection, compiler: RegionCompiler, told_ns: int) -> None:
 
 def _compiled(compiler: RegionCompiler, request: bytes) -> bytes:
     (shape,) = catalogue.decoded(request)
-    made = compiler.compile(shape)
-    return translation.encoded(made) if made is not None else b""
+    with giving_way():
+        made = compiler.compile(shape)
+        return translation.encoded(made) if made is not None else b""
 
 
 def used_ns_of(answer: bytes) -> int:

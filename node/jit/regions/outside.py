@@ -102,7 +102,7 @@ def _spawned() -> tuple[int, Connection]:
             stdout=subprocess.DEVNULL,
             cwd=ROOT,
             pass_fds=[its.fileno()],
-            start_new_session=True,  # an interrupt from the terminal is not for it
+            process_group=0,  # an interrupt from the terminal is not for it; of the session: see `become`
         )
     child.returncode = 0  # from here on it is `_ended` that waits
     return child.pid, ours

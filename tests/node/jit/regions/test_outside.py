@@ -71,6 +71,13 @@ def test_any_process_makes_the_same_code(compiler: CompilerOutside, texts: Texts
     assert compiler.compile(loop()).beginning_ns == 0
 
 
+def test_it_shares_a_core_as_one_of_the_guest_s_session_but_not_its_interrupts(compiler: CompilerOutside) -> None:
+    compiler.compile(loop())
+    other = pid(compiler)
+    assert os.getsid(other) == os.getsid(0)
+    assert os.getpgid(other) == other
+
+
 def test_what_no_compiler_survives_costs_only_the_compiler(compiler: CompilerOutside) -> None:
     compiler.compile(loop())
     first = pid(compiler)
