@@ -1,7 +1,7 @@
 """The processors that a machine may have: what CPUID says of each, and so which instructions and registers there are.
 
 A bit is set here only where the feature behaves as the manual says; what is left out against the silicon of that name
-(MCE, MCA, MTRR, PAT, PSE-36, and what came after SSE2) is what is not implemented. A model is part of a
+(MCE, MCA, and what came after SSE2) is what is not implemented. A model is part of a
 machine's configuration; its features decide the decoder's table, the bits of CR4 and MXCSR, and the MSRs.
 """
 
@@ -18,10 +18,13 @@ from node.ia32.features import (
     FXSR,
     MMX,
     MSR,
+    MTRR,
     NX,
     PAE,
+    PAT,
     PGE,
     PSE,
+    PSE36,
     SEP,
     SSE,
     SSE2,
@@ -51,6 +54,7 @@ WITHOUT_DAZ, WITH_DAZ = 0xFFBF, 0xFFFF
 Leaf = tuple[int, int, int, int]  # EAX EBX ECX EDX
 _P5 = FPU | VME | DE | PSE | TSC | MSR | CX8 | APIC
 _P6 = _P5 | PAE | SEP | PGE | CMOV
+_DESCHUTES = _P6 | MTRR | PAT | PSE36 | MMX | FXSR  # the Pentium II of this signature, and its successors
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +87,17 @@ _CACHES_P6: Leaf = (0x0302_0101, 0, 0, 0x0C04_0843)
 _CACHES_P4: Leaf = (0x665B_5001, 0, 0, 0x007B_7000)
 
 _ALL = (
-    # A Pentium II without MMX, debugging and virtual-8086 mode extensions, later than the steppings whose SYSENTER is
-    # known broken, plus no-execute pages.
+    # A Pentium II without MMX, memory types, debugging and virtual-8086 mode extensions, later than the steppings whose
+    # SYSENTER is known broken, plus no-execute pages.
     CpuModel("i686", 0x652, _P6 & ~(VME | DE), _CACHES_P6, NX),
     CpuModel("pentium", 0x543, _P5 | MMX),
-    CpuModel("pentium2", 0x652, _P6 | MMX | FXSR, _CACHES_P6),
-    CpuModel("pentium3", 0x673, _P6 | MMX | FXSR | SSE, _CACHES_P6),
+    CpuModel("pentium2", 0x652, _DESCHUTES, _CACHES_P6),
+    CpuModel("pentium3", 0x673, _DESCHUTES | SSE, _CACHES_P6),
     # Plus no-execute pages, which its last steppings had, together with SSE3.
     CpuModel(
         "pentium4",
         0xF29,
-        _P6 | CLFSH | MMX | FXSR | SSE | SSE2,
+        _DESCHUTES | CLFSH | SSE | SSE2,
         _CACHES_P4,
         NX,
         brand="Intel(R) Pentium(R) 4 CPU",

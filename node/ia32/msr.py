@@ -3,16 +3,26 @@
     10h TSC   17h PLATFORM_ID (0)   1Bh APIC_BASE, not of a Pentium   8Bh BIOS_SIGN_ID (no microcode: 0)
     174h-176h SYSENTER   C0000080h EFER (NXE only)
     1A0h MISC_ENABLE, of a Pentium 4: fast strings can be switched off, to no effect
+    MTRRs and PAT, where CPUID offers them: memory_types.py
 
 Values are 64 bits wide, handled as signed ints like every 64-bit field; `join` and `low_half`/`high_half` convert.
-Absent because CPUID does not offer them: MTRRs, PAT, machine check, performance counters, last-branch
-control.
+Absent because CPUID does not offer them: machine check, performance counters, last-branch control.
 """
 
 from node.ia32.apic_interrupts import set_base
 from node.ia32.apic_registers import FAMILY, P5
 from node.ia32.faults import general_protection
 from node.ia32.features import APIC, NX
+from node.ia32.memory_types import (
+    CAPABILITIES,
+    MSR_PAT,
+    MTRR_CAP,
+    are_types,
+    has_mtrr,
+    has_pat,
+    is_range,
+    range_slot,
+)
 from node.ia32.state import EFER_NXE, M32, Cpu, Machine
 from node.ia32.time_stamp import time_stamp
 from node.ia32.tlb import flush_all
@@ -72,6 +82,12 @@ def read_msr(c: Cpu, m: Machine, index: int) -> int:
         return c.misc_msr[MISC_ENABLE_SLOT]
     if index == MSR_EFER and m.features_extended & NX:
         return c.efer
+    if index == MSR_PAT and has_pat(m):
+        return c.pat
+    if index == MTRR_CAP and has_mtrr(m):
+        return CAPABILITIES
+    if range_slot(index) >= 0 and has_mtrr(m):
+        return c.misc_msr[range_slot(index)]
     general_protection(m, 0)
     return 0
 
@@ -97,6 +113,10 @@ def write_msr(c: Cpu, m: Machine, index: int, high: int, low: int) -> None:
             c.misc_msr[MISC_ENABLE_SLOT] = low
     elif index == MSR_EFER and m.features_extended & NX:
         _set_efer(c, m, high, low)
+    elif index == MSR_PAT and has_pat(m) and are_types(low, True) and are_types(high, True):
+        c.pat = join(high, low)
+    elif range_slot(index) >= 0 and has_mtrr(m) and is_range(index, high, low):
+        c.misc_msr[range_slot(index)] = join(high, low)
     else:
         general_protection(m, 0)
 

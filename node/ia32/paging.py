@@ -1,13 +1,12 @@
 """The page walk: linear → guest-physical, with permissions, accessed and dirty bits, and page-fault codes.
 
-32-bit paging with 4 MiB pages and PAE paging with 2 MiB pages and no-execute (SDM 3A 4.3, 4.4). Accessed is set on
-every
-level of a walk that succeeds, dirty on the leaf of a write (4.8). A walk is described by one int: the guest-physical
-page
-| PERMIT bits; -1 means that a page fault was raised.
+32-bit paging with 4 MiB pages (PSE-36's too) and PAE paging with 2 MiB pages and no-execute (SDM 3A 4.3, 4.4).
+Accessed is set on every level of a walk that succeeds, dirty on the leaf of a write (4.8). A walk is described by one
+int: the guest-physical page, of 36 bits, | PERMIT bits; -1 means that a page fault was raised.
 """
 
 from node.ia32.faults import page_fault
+from node.ia32.features import PAT, PSE36
 from node.ia32.physical import read_physical, write_physical
 from node.ia32.state import (
     CR0_PG,
@@ -29,6 +28,16 @@ PERMIT_ALL = PERMIT_USER | PERMIT_WRITE | PERMIT_FETCH | PERMIT_DIRTY
 
 P, RW, US, A, D, PS, G = 0x1, 0x2, 0x4, 0x20, 0x40, 0x80, 0x100
 ERROR_P, ERROR_W, ERROR_U, ERROR_RSVD, ERROR_I = 1, 2, 4, 8, 16
+
+
+PAT_4K, PAT_LARGE = 0x80, 0x1000  # bits of leaves, reserved where there is no PAT (table 4-6, footnote)
+LARGE_RESERVED, LARGE_RESERVED_36 = 0x003F_E000, 0x003E_0000  # 4 MiB pages: bits 21..13; with PSE-36 bits 21..17
+
+
+@inlined
+def _with_a20(c: Cpu, gpa: int) -> int:
+    """As the address leaves the processor: A20M# masks one bit of every access, page tables' too (3A 8.7.13)."""
+    return gpa & (c.a20_mask | ~M32)
 
 
 @jitted
@@ -75,17 +84,24 @@ def _describe(c: Cpu, gpa: int, rights: int, leaf: int) -> int:
         permit |= PERMIT_DIRTY
     if leaf & G and c.cr4 & CR4_PGE:
         permit |= PERMIT_GLOBAL
-    return gpa & c.a20_mask & ~0xFFF | permit
+    return _with_a20(c, gpa) & ~0xFFF | permit
+
+
+@inlined
+def _reserved_large(m: Machine) -> int:
+    """Bits of a 4 MiB page's entry that must be zero (table 4-4)."""
+    reserved = LARGE_RESERVED_36 if m.features & PSE36 else LARGE_RESERVED
+    return reserved if m.features & PAT else reserved | PAT_LARGE
 
 
 @jitted
 def _walk_32(c: Cpu, m: Machine, linear: int, access: int, user: int) -> int:
-    pde_at = (c.cr3 & 0xFFFF_F000) + ((linear >> 22) << 2)
+    pde_at = _with_a20(c, (c.cr3 & 0xFFFF_F000) + ((linear >> 22) << 2))
     pde = read_physical(m, pde_at, 4)
     if pde & P == 0:
         return _refuse(c, m, linear, access, user, 0)
     if pde & PS and c.cr4 & CR4_PSE:
-        if pde & 0x003F_E000:  # PSE-36 is not offered: bits 21..13 are reserved (bit 12 is PAT)
+        if pde & _reserved_large(m):
             return _refuse(c, m, linear, access, user, ERROR_P | ERROR_RSVD)
         rights = pde & (RW | US) | PERMIT_FETCH << 8
         if not _allowed(c, access, user, rights):
@@ -93,11 +109,14 @@ def _walk_32(c: Cpu, m: Machine, linear: int, access: int, user: int) -> int:
         marked = pde | A | (D if access == WRITE else 0)
         if marked != pde:
             write_physical(m, pde_at, 4, marked)
-        return _describe(c, (pde & 0xFFC0_0000) | (linear & 0x003F_F000), rights, marked)
-    pte_at = (pde & 0xFFFF_F000) + (((linear >> 12) & 0x3FF) << 2)
+        high = pde >> 13 & 0xF  # reserved without PSE-36, so 0
+        return _describe(c, high << 32 | (pde & 0xFFC0_0000) | (linear & 0x003F_F000), rights, marked)
+    pte_at = _with_a20(c, (pde & 0xFFFF_F000) + (((linear >> 12) & 0x3FF) << 2))
     pte = read_physical(m, pte_at, 4)
     if pte & P == 0:
         return _refuse(c, m, linear, access, user, 0)
+    if pte & PAT_4K and c.cr4 & CR4_PSE and m.features & PAT == 0:
+        return _refuse(c, m, linear, access, user, ERROR_P | ERROR_RSVD)
     rights = pde & pte & (RW | US) | PERMIT_FETCH << 8
     if not _allowed(c, access, user, rights):
         return _refuse(c, m, linear, access, user, ERROR_P)
@@ -122,11 +141,11 @@ def _walk_pae(c: Cpu, m: Machine, linear: int, access: int, user: int) -> int:
     pdpte = c.pdpte[linear >> 30]
     if pdpte & P == 0:
         return _refuse(c, m, linear, access, user, 0)
-    pde_at = (pdpte & 0xF_FFFF_F000) + (((linear >> 21) & 0x1FF) << 3)
+    pde_at = _with_a20(c, (pdpte & 0xF_FFFF_F000) + (((linear >> 21) & 0x1FF) << 3))
     pde = read_physical(m, pde_at, 8)
     if pde & P == 0:
         return _refuse(c, m, linear, access, user, 0)
-    if _reserved_pae(c, pde) or (pde & PS and pde & 0x1F_E000):
+    if _reserved_pae(c, pde) or (pde & PS and pde & (0x1F_E000 if m.features & PAT else 0x1F_F000)):
         return _refuse(c, m, linear, access, user, ERROR_P | ERROR_RSVD)
     rights = pde & (RW | US)
     if pde >= 0:
@@ -138,11 +157,11 @@ def _walk_pae(c: Cpu, m: Machine, linear: int, access: int, user: int) -> int:
         if marked != pde:
             write_physical(m, pde_at, 8, marked)
         return _describe(c, (pde & 0xF_FFE0_0000) | (linear & 0x001F_F000), rights, marked)
-    pte_at = (pde & 0xF_FFFF_F000) + (((linear >> 12) & 0x1FF) << 3)
+    pte_at = _with_a20(c, (pde & 0xF_FFFF_F000) + (((linear >> 12) & 0x1FF) << 3))
     pte = read_physical(m, pte_at, 8)
     if pte & P == 0:
         return _refuse(c, m, linear, access, user, 0)
-    if _reserved_pae(c, pte):
+    if _reserved_pae(c, pte) or (pte & PAT_4K and m.features & PAT == 0):
         return _refuse(c, m, linear, access, user, ERROR_P | ERROR_RSVD)
     rights &= pte | ~(RW | US)
     if pte < 0:

@@ -5,6 +5,7 @@ SDM 3A 9.1.1, table 9-1, for a family 6 processor. Plain Python: it runs once, n
 
 from node.ia32.apic_interrupts import reset_apic
 from node.ia32.descriptors import BUSY_TSS32, LDT
+from node.ia32.memory_types import PAT_RESET
 from node.ia32.msr import FAST_STRINGS, MISC_ENABLE_SLOT
 from node.ia32.segments import DATA_SEGMENTS, REAL_ATTR, refresh
 from node.ia32.state import (
@@ -38,7 +39,6 @@ from node.ia32.tlb import flush_all
 DR6_RESET, DR7_RESET = 0xFFFF_0FF0, 0x400
 FCW_RESET = 0x40
 MXCSR_RESET = 0x1F80
-PAT_RESET = 0x0007_0406_0007_0406
 FLAT_DATA = ATTR_P | ATTR_S | ATTR_RW | ATTR_ACCESSED | ATTR_D | ATTR_G
 FLAT_CODE = FLAT_DATA | ATTR_CODE
 

@@ -20,6 +20,7 @@ from node.devices.requests import Exit, Reset
 from node.ia32 import apic_interrupts, apic_messages, apic_timer
 from node.ia32 import reset as ia32_reset
 from node.ia32.apic_registers import NEVER, version_of
+from node.ia32.memory_types import set_as_firmware_does
 from node.ia32.models import DEFAULT, MODELS
 from node.ia32.processor import Engine, Processor
 from node.ia32.semantics.x87_state import ferr
@@ -147,6 +148,7 @@ class Machine:
         c, m = self.processor.cpu, self.processor.machine
         if entry.mode == "flat32":
             self.platform.write(0x92, 1, 2, 0)  # fast A20: the boot protocols promise it open
+            set_as_firmware_does(c, m)
             put_mp_table(self.memory, self.processor.model, version_of(m))
             ia32_reset.enter_flat32(c, m, entry.cs, entry.data_selector, entry.eip)
             c.gpr[EAX], c.gpr[EBX], c.gpr[ESI], c.gpr[ESP] = entry.eax, entry.ebx, entry.esi, entry.esp
