@@ -80,7 +80,7 @@ def load_to_change(c: Cpu, m: Machine, linear: int, size: int) -> int:
     return load_to_change_slow(c, m, linear, size)
 
 
-@jitted
+@inlined
 def load_system(c: Cpu, m: Machine, linear: int, size: int) -> int:
     """A load by the processor itself (descriptors, TSS, IDT): supervisor rights whatever the CPL."""
     at = linear & M32
@@ -92,7 +92,7 @@ def load_system(c: Cpu, m: Machine, linear: int, size: int) -> int:
     return load_slow(c, m, at, size, False)
 
 
-@jitted
+@inlined
 def store_system(c: Cpu, m: Machine, linear: int, size: int, value: int) -> None:
     at = linear & M32
     place = place_of(at)

@@ -98,7 +98,7 @@ def gate_selector(low: int) -> int:
     return low >> 16
 
 
-@jitted
+@inlined
 def address_of(c: Cpu, selector: int) -> int:
     """Linear address of the descriptor, or OUTSIDE its table's limit."""
     offset = selector & 0xFFF8
@@ -111,7 +111,7 @@ def address_of(c: Cpu, selector: int) -> int:
     return (c.gdt_base + offset) & M32
 
 
-@jitted
+@inlined
 def find_descriptor(c: Cpu, m: Machine, selector: int, vector: int, ext: int) -> int:
     """The same for a selector that must be good: null raises vector(ext), out of bounds vector(selector | ext)."""
     if is_null(selector):
@@ -128,17 +128,17 @@ def refuse(m: Machine, vector: int, selector: int, ext: int) -> None:
     raise_fault(m, vector, (selector & INDEX) | ext)
 
 
-@jitted
+@inlined
 def low_dword(c: Cpu, m: Machine, at: int) -> int:
     return load_system(c, m, at, 4)
 
 
-@jitted
+@inlined
 def high_dword(c: Cpu, m: Machine, at: int) -> int:
     return load_system(c, m, at + 4, 4)
 
 
-@jitted
+@inlined
 def mark_accessed(c: Cpu, m: Machine, at: int, high: int) -> None:
     """Set the accessed bit of a code or data descriptor that is being loaded (SDM 3A 3.4.5.1)."""
     if high & 0x100 == 0:

@@ -31,6 +31,7 @@ from node.ia32.state import (
     ATTR_CODE,
     ATTR_D,
     ATTR_DC,
+    ATTR_DPL_SHIFT,
     ATTR_G,
     ATTR_P,
     ATTR_RW,
@@ -60,7 +61,8 @@ from node.jitted import inlined, jitted
 
 DATA_SEGMENTS = 6  # ES CS SS DS FS GS: those that accesses go through
 REAL_ATTR = ATTR_P | ATTR_S | ATTR_RW | ATTR_ACCESSED
-V86_ATTR = REAL_ATTR | 3 << 5
+V86_ATTR = REAL_ATTR | 3 << ATTR_DPL_SHIFT
+DPL = 3 << ATTR_DPL_SHIFT  # the part of the attributes from which nothing is derived
 
 
 @jitted
@@ -121,7 +123,7 @@ def check_stack_segment(c: Cpu, m: Machine, selector: int, level: int, vector: i
     return at
 
 
-@jitted
+@inlined
 def install_marked(c: Cpu, m: Machine, seg: int, selector: int, at: int, low: int, high: int) -> None:
     """Set the descriptor's accessed bit, then load it; a fault leaves the register as it was."""
     if m.fault == 0:
@@ -133,12 +135,16 @@ def install_marked(c: Cpu, m: Machine, seg: int, selector: int, at: int, low: in
 @jitted
 def install(c: Cpu, m: Machine, seg: int, selector: int, low: int, high: int) -> None:
     """Fill a segment register from a descriptor that has passed its checks."""
-    attr = attr_of(high)
+    base, limit, attr = base_of(low, high), limit_of(low, high), attr_of(high)
+    if attr & ATTR_S:
+        attr |= ATTR_ACCESSED
+    same = base == c.base[seg] and limit == c.limit[seg] and (attr ^ c.attr[seg]) & ~DPL == 0
     c.selector[seg] = selector & M16
-    c.base[seg] = base_of(low, high)
-    c.limit[seg] = limit_of(low, high)
-    c.attr[seg] = attr | ATTR_ACCESSED if attr & ATTR_S else attr
-    refresh_segment(c, m, seg)
+    c.base[seg] = base
+    c.limit[seg] = limit
+    c.attr[seg] = attr
+    if not same:  # as between the flat segments of two privilege levels
+        refresh_segment(c, m, seg)
 
 
 @jitted
