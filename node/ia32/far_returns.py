@@ -55,7 +55,7 @@ from node.ia32.state import (
     Machine,
 )
 from node.ia32.tasks import LINK, RETURN, find_tss, switch_task
-from node.jitted import jitted
+from node.jitted import inlined, jitted
 
 
 @jitted
@@ -96,7 +96,7 @@ def return_protected(c: Cpu, m: Machine, size: int, frame: int, released: int) -
     drop_inner_segments(c, m)
 
 
-@jitted
+@inlined
 def _check_code(c: Cpu, m: Machine, selector: int) -> int:
     """Address of the descriptor of a code segment to which a return to RPL is allowed."""
     at = find_descriptor(c, m, selector, GP, 0)

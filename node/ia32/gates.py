@@ -85,7 +85,7 @@ def _through_task_gate(c: Cpu, m: Machine, selector: int, error: int, ext: int, 
     return committed
 
 
-@jitted
+@inlined
 def _handler_level(c: Cpu, m: Machine, selector: int, attr: int, ext: int) -> int:
     """The privilege level at which a handler in this code segment runs; #GP or #NP if it may not be entered."""
     level = dpl_of(attr)
@@ -98,7 +98,7 @@ def _handler_level(c: Cpu, m: Machine, selector: int, attr: int, ext: int) -> in
     return c.cpl if is_conforming(attr) else level
 
 
-@jitted
+@inlined
 def _through_gate(c: Cpu, m: Machine, low: int, high: int, error: int, ext: int, image: int, return_eip: int) -> None:
     selector = gate_selector(low)
     at = find_descriptor(c, m, selector, GP, ext)

@@ -14,7 +14,7 @@ from node.ia32.bus import DIRECT, LATER, NOTHING
 from node.ia32.debug import stop_before_instruction
 from node.ia32.exceptions import debug_trap, deliver_interrupt, deliver_nmi, deliver_pending
 from node.ia32.faults import AGAIN, undefined
-from node.ia32.fetch import find, is_full, is_lasting
+from node.ia32.fetch import find, find_again, is_full, is_lasting
 from node.ia32.handlers import handlers
 from node.ia32.holding import HOLD_ALL, let_go
 from node.ia32.host_sse import float_control, set_float_control
@@ -98,7 +98,7 @@ def _advance(c: Cpu, m: Machine) -> None:
     m.leave = STAY
     m.reach = DIRECT if m.alone else LATER
     m.posted = m.answers_used = 0
-    address = find(c, m)
+    address = find_again(c, m)
     if address:
         execute(c, m, address)
     elif m.fault == 0 and is_full(m):

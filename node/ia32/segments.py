@@ -251,13 +251,13 @@ def refresh(c: Cpu, m: Machine) -> None:
     refresh_level(c, m)
 
 
-@jitted
+@inlined
 def set_level(c: Cpu, m: Machine, level: int) -> None:
     c.cpl = level
     refresh_level(c, m)
 
 
-@jitted
+@inlined
 def check_entry(c: Cpu, m: Machine, offset: int, limit: int, ext: int) -> None:
     """An instruction pointer about to be loaded lies within its code segment, or #GP(ext)."""
     if offset > limit:

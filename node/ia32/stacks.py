@@ -11,28 +11,28 @@ from node.ia32.faults import FAULT
 from node.ia32.operands import drop, mask_of, push, top
 from node.ia32.segments import check_stack_segment, install_marked, refresh_segment, set_level
 from node.ia32.state import ATTR_D, ESP, M16, M32, SS, SS_, TR, TS_, Cpu, Machine
-from node.jitted import jitted
+from node.jitted import inlined, jitted
 
 
-@jitted
+@inlined
 def push_word(c: Cpu, m: Machine, value: int, size: int) -> None:
     """Push unless something has faulted already."""
     if m.fault == 0:
         push(c, m, value & mask_of(size), size)
 
 
-@jitted
+@inlined
 def stack_word(c: Cpu, m: Machine, depth: int, size: int) -> int:
     """The word `depth` bytes above the top; 0 if something has faulted."""
     return top(c, m, depth, size) if m.fault == 0 else 0
 
 
-@jitted
+@inlined
 def release(c: Cpu, m: Machine, count: int) -> None:
     drop(c, m, count)
 
 
-@jitted
+@inlined
 def set_stack_pointer(c: Cpu, value: int) -> None:
     """Load (E)SP for the stack segment in SS: only SP while SS.B is clear."""
     if c.attr[SS] & ATTR_D:
