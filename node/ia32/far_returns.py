@@ -22,6 +22,7 @@ from node.ia32.descriptors import (
     refuse,
 )
 from node.ia32.eflags import ALL_FLAGS, RETURN_FLAGS, USER_FLAGS, iopl, load_flags, virtual_flags
+from node.ia32.faults import NO_ERROR
 from node.ia32.flags import eflags
 from node.ia32.segments import (
     check_entry,
@@ -144,7 +145,7 @@ def _iret_task(c: Cpu, m: Machine, return_eip: int) -> int:
     at = OUTSIDE if m.fault else find_tss(c, m, selector, TS_, 0, BUSY)
     if m.fault:
         return 0
-    committed = switch_task(c, m, selector, at, RETURN, eflags(c) & ~NT, return_eip, 0)
+    committed = switch_task(c, m, selector, at, RETURN, eflags(c) & ~NT, return_eip, NO_ERROR, 0)
     if committed:
         c.nmi_masked = 0
     return committed

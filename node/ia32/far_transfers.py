@@ -31,6 +31,7 @@ from node.ia32.descriptors import (
     mark_accessed,
     refuse,
 )
+from node.ia32.faults import NO_ERROR
 from node.ia32.flags import eflags
 from node.ia32.segments import check_entry, install
 from node.ia32.stacks import enter_inner_stack, push_word, restore_stack, stack_word
@@ -80,7 +81,7 @@ def _to_task(c: Cpu, m: Machine, selector: int, call: int, return_eip: int) -> i
     at = find_tss(c, m, selector, GP, 0, 0)
     if m.fault:
         return 0
-    return switch_task(c, m, selector, at, NESTED if call else JUMP, eflags(c), return_eip, 0)
+    return switch_task(c, m, selector, at, NESTED if call else JUMP, eflags(c), return_eip, NO_ERROR, 0)
 
 
 @jitted

@@ -31,11 +31,11 @@ from node.ia32.descriptors import (
     mark_accessed,
     refuse,
 )
-from node.ia32.faults import FAULT, raise_fault
+from node.ia32.faults import raise_fault
 from node.ia32.operands import in_v86
 from node.ia32.segments import check_entry, install, install_null
 from node.ia32.stacks import enter_inner_stack, push_word, restore_stack
-from node.ia32.state import ATTR_P, CS, DS, ES, ESP, FS, GP, GS, IF, M32, NP, NT, RF, SS, SS_, TF, TR, VM, Cpu, Machine
+from node.ia32.state import ATTR_P, CS, DS, ES, ESP, FS, GP, GS, IF, M32, NP, NT, RF, SS, TF, VM, Cpu, Machine
 from node.ia32.tasks import NESTED, find_tss, switch_task
 from node.jitted import inlined, jitted
 
@@ -77,12 +77,7 @@ def _through_task_gate(c: Cpu, m: Machine, selector: int, error: int, ext: int, 
     at = find_tss(c, m, selector, GP, ext, 0)
     if m.fault:
         return 0
-    committed = switch_task(c, m, selector, at, NESTED, image, return_eip, ext)
-    if error >= 0 and m.fault == 0:
-        push_word(c, m, error, 4 if c.attr[TR] & WIDE else 2)
-        if m.fault == FAULT + SS_:
-            m.error = ext
-    return committed
+    return switch_task(c, m, selector, at, NESTED, image, return_eip, error, ext)
 
 
 @inlined

@@ -31,10 +31,11 @@ from node.ia32.descriptors import (
     set_busy,
 )
 from node.ia32.eflags import ALL_FLAGS, replace_flags, virtual_flags
-from node.ia32.faults import NO_ERROR, raise_fault
+from node.ia32.faults import FAULT, NO_ERROR, raise_fault
 from node.ia32.paging_control import write_cr3
 from node.ia32.segments import install
-from node.ia32.state import ATTR_P, CR0_PG, CR0_TS, DB, FS, GS, NP, NT, TR, TS_, Cpu, Machine
+from node.ia32.stacks import push_word
+from node.ia32.state import ATTR_P, CR0_PG, CR0_TS, DB, FS, GS, NP, NT, SS_, TR, TS_, Cpu, Machine
 from node.ia32.task_segments import qualify_segments
 from node.jitted import jitted
 
@@ -62,8 +63,11 @@ def find_tss(c: Cpu, m: Machine, selector: int, vector: int, ext: int, busy: int
 
 
 @jitted
-def switch_task(c: Cpu, m: Machine, selector: int, at: int, how: int, image: int, return_eip: int, ext: int) -> int:
-    """Switch to the task of the TSS descriptor at `at`; `image` is the outgoing EFLAGS. Returns 1 if it committed."""
+def switch_task(
+    c: Cpu, m: Machine, selector: int, at: int, how: int, image: int, return_eip: int, error: int, ext: int
+) -> int:
+    """Switch to the task of the TSS descriptor at `at`; `image` is the outgoing EFLAGS, `error` an error code for the
+    new task's stack or NO_ERROR. Returns 1 if it committed."""
     low, high = low_dword(c, m, at), high_dword(c, m, at)
     base = base_of(low, high)
     wide = 1 if attr_of(high) & WIDE else 0
@@ -87,10 +91,21 @@ def switch_task(c: Cpu, m: Machine, selector: int, at: int, how: int, image: int
     if wide and c.cr0 & CR0_PG:
         write_cr3(c, m, directory)
     qualify_segments(c, m, local_table, ext)
+    if error >= 0:
+        _push_error(c, m, error, 4 if wide else 2, ext)
     if trap and m.fault == 0:
         tell(c, DR6_BT)
         raise_fault(m, DB, NO_ERROR)
     return 1
+
+
+@jitted
+def _push_error(c: Cpu, m: Machine, error: int, size: int, ext: int) -> None:
+    """In the new task, and before its trap bit stops it: what the handler of the trap returns to needs the code."""
+    if m.fault == 0:
+        push_word(c, m, error, size)
+        if m.fault == FAULT + SS_:
+            m.error = ext
 
 
 @jitted

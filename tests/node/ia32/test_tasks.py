@@ -225,6 +225,16 @@ def test_the_trap_bit_raises_a_debug_exception_in_the_new_task() -> None:
     assert world.c.dr[6] & 0x8000
 
 
+def test_a_handler_task_has_its_error_code_before_its_trap_bit_stops_it() -> None:
+    world = tasks()
+    world.poke(TSS2 + 0x64, 1, 2)
+    world.gate(DB, CODE0, 0x8888, 0x8F)
+    world.gate(GP, TSS2_SELECTOR, 0, 0x85)
+    raise_fault(world.m, GP, 0x1234)
+    deliver_pending(world.c, world.m)
+    assert (world.c.eip, world.stack(4)) == (0x8888, [ENTRY, CODE0, NT | 2, 0x1234])
+
+
 def test_a_switch_clears_the_local_breakpoints_and_keeps_the_global_ones() -> None:
     world = tasks()
     world.c.dr[7] = 0x7FF
