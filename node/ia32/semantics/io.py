@@ -32,6 +32,7 @@ from node.ia32.state import (
     M32,
     REP,
     REPNE,
+    RF,
     SINK_BYTES,
     TR,
     Cpu,
@@ -197,6 +198,7 @@ def _iterate(c: Cpu, e: Op, index: int, size: int) -> None:
         c.gpr[ECX] = (c.gpr[ECX] & ~mask) | left
         if left:
             c.eip = (c.eip + int(e.at)) & M32
+            c.flags |= RF  # as in strings.py: what comes between iterations pushes it, and no breakpoint stops again
             return
     fall_through(c, e)
 

@@ -170,6 +170,31 @@ def test_ports_are_watched_with_debugging_extensions_only(cr4: int, *, hit: bool
     assert trapped(world) == ((CODE + 1, 1) if hit else None)
 
 
+def feed(world: World, value: int) -> None:
+    """One iteration of INS, with the port's answer."""
+    assert world.processor.run(1) == EXIT_IO
+    world.m.io_value, world.m.io_ready = value, 1
+    run(world, 1)
+
+
+def test_a_breakpoint_stops_before_repeated_input_once_and_not_before_every_iteration() -> None:
+    world = world_with("f3 6c", (CODE, EXECUTED, 1))  # REP INSB
+    world.memory.write(HANDLER, bytes.fromhex("81 4c 24 08 00 00 01 00 cf"))  # OR [ESP + 8], RF; IRET
+    world.c.gpr[EDI], world.c.gpr[ECX] = DATA, 3
+    run(world, 3)  # the breakpoint, OR, IRET
+    for value in (0x11, 0x22, 0x33):
+        feed(world, value)
+    assert (world.c.eip, world.peek(DATA, 3), eflags(world.c) & RF) == (CODE + 2, 0x332211, 0)
+
+
+def test_a_trap_between_iterations_of_repeated_input_pushes_rf() -> None:
+    world = world_with("f3 6c", flags=TF)
+    world.c.gpr[EDI], world.c.gpr[ECX] = DATA, 2
+    feed(world, 0x11)
+    assert trapped(world) == (CODE, 0x4000)
+    assert world.stack(3)[2] & RF
+
+
 def test_debugging_extensions_end_the_aliases_of_dr6_and_dr7() -> None:
     world = World("pentium4")
     assert world.do(mov_from_dr, a=4, b=EBX) is None
