@@ -57,4 +57,4 @@ def test_the_translator_changes_nothing_in_a_boot_of_linux(tmp_path: Path, name:
     figures = translated.stats()
     print(figures)
     assert figures["copied_bytes"] > 1 << 20
-    assert figures["instructions_translated"] > INSTRUCTIONS // 100, "how much depends on the host"
+    assert figures["instructions_translated"] > INSTRUCTIONS // 1000, "how much depends on the host"
