@@ -25,8 +25,8 @@ from node.ia32.memory_types import (
 )
 from node.ia32.reset import reset
 from node.ia32.state import GP
+from tests.node.ia32.model_specific import msr
 from tests.node.ia32.protected_world import World
-from tests.node.ia32.test_privileged_state import msr
 
 FIXED = (FIX64K_00000, FIX16K_80000, FIX16K_A0000, *range(FIX4K_C0000, FIX4K_F8000 + 1))
 VARIABLE = range(PHYSBASE0, PHYSMASK7 + 1)

@@ -59,6 +59,7 @@ from node.ia32.state import (
     VM,
 )
 from node.ia32.tlb import GLOBAL, READ_KERNEL, READ_USER, entry_of, install
+from tests.node.ia32.model_specific import msr
 from tests.node.ia32.protected_world import CODE, CODE0, CODE3, DATA0, DATA3, FLAT, World
 
 REG, MEM = 0, 1
@@ -205,16 +206,6 @@ def test_general_detect_catches_debug_register_accesses() -> None:
 
 
 # MSRs, TSC, CPUID
-
-
-def msr(world: World, index: int, value: int | None = None) -> int | tuple[int, int]:
-    """RDMSR, or WRMSR of `value`; the fault, if there is one."""
-    world.c.gpr[ECX] = index
-    if value is not None:
-        world.c.gpr[EAX], world.c.gpr[EDX] = value & M32, value >> 32
-        return world.do(wrmsr) or 0
-    fault = world.do(rdmsr)
-    return fault or int(world.c.gpr[EDX]) << 32 | int(world.c.gpr[EAX])
 
 
 @pytest.mark.parametrize("index", [MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP])
