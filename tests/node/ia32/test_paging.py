@@ -8,7 +8,7 @@ from node.ia32.paging import READ, translate
 from node.ia32.state import CR0_PG, CR4_PAE, CR4_PSE, M32, PAGE
 from tests.node.ia32.protected_world import World
 
-DIRECTORY, TABLE, POINTERS = 0x1_0000, 0x1_1000, 0x1_2000
+DIRECTORY, TABLE = 0x1_0000, 0x1_1000
 PRESENT, LARGE, RESERVED_BIT = 0x67, 0xE7, 8  # present, writable, user, accessed and dirty; and PS
 LINEAR = 0x40_3000
 
